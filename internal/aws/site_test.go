@@ -41,7 +41,7 @@ func (s *shop) artifact(t *testing.T, app platformtest.App) deploy.Artifact {
 
 // releases returns the use-case in p's process.
 func (s *shop) releases(p *aws.Platform) *release.Service {
-	return release.New(release.Ports{Pointer: s.store, Traffic: p, Records: s.store}, release.Options{})
+	return release.New(release.Ports{Pointer: s.store, Traffic: p, Records: s.store}, release.Options{Purge: p.Purge})
 }
 
 // deploy makes an app live.

@@ -100,7 +100,7 @@ type Anchor struct {
 
 // New wires the use-cases. It calls none of the parts. Close ends what it started.
 func New(p Parts) *Anchor {
-	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{})
+	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{Purge: p.Platform.Purge})
 	deploys, domains := newDeploys(p, releases), newDomains(p)
 	return &Anchor{
 		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{}),

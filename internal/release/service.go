@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -28,6 +29,9 @@ type Ports struct {
 // Options tune the use-case. The zero value is ready for production.
 type Options struct {
 	Now func() time.Time // time.Now when nil
+	// Purge is deploy.Assets.Purge, which Promote and Rollback call after their switch; nil where
+	// there is nothing to purge. Its failure does not undo the switch.
+	Purge func(ctx context.Context, live anchor.Live) error
 }
 
 // Service moves live pointers. It must not be copied.
@@ -162,7 +166,24 @@ func (s *Service) switchTo(
 		return Result{}, err
 	}
 	s.endDivision(ctx, ready.from, live)
-	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: s.Now().Sub(start)}, nil
+	took := s.Now().Sub(start)
+	s.purge(ctx, live)
+	return Result{Record: named, Live: live, PreviousVersion: ready.from.Version, Took: took}, nil
+}
+
+// purgeWait bounds how long the caller of a switch waits for a purge. The platform's reconciler
+// repeats one that did not succeed.
+const purgeWait = 3 * time.Second
+
+func (s *Service) purge(ctx context.Context, live anchor.Live) {
+	if s.Purge == nil {
+		return
+	}
+	ctx, done := context.WithTimeout(ctx, purgeWait)
+	defer done()
+	if err := s.Purge(ctx, live); err != nil {
+		slog.WarnContext(ctx, "the edge may show cached pages of the deployment before", "projectId", live.ProjectID, "error", err)
+	}
 }
 
 // findTarget returns the deployment that serves for id, and refuses one that cannot serve.

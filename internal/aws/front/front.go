@@ -5,6 +5,7 @@
 package front
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"log/slog"
@@ -19,10 +20,24 @@ import (
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
-// Source is the viewer-request function.
-//
 //go:embed viewer-request.js
-var Source []byte
+var script string
+
+// Source is the viewer-request function as CloudFront gets it: without comments and indentation,
+// because CloudFront bounds its size (Developer Guide, "Quotas on CloudFront Functions").
+var Source = condense(script)
+
+// condense removes what the runtime ignores from a script that has neither texts of several lines
+// nor comments behind code.
+func condense(script string) []byte {
+	var b bytes.Buffer
+	for line := range strings.Lines(script) {
+		if line = strings.TrimLeft(line, " "); line != "\n" && !strings.HasPrefix(line, "//") {
+			b.WriteString(line)
+		}
+	}
+	return b.Bytes()
+}
 
 // Config holds what New needs.
 type Config struct {

@@ -9,6 +9,7 @@ var kvs = cf.kvs();
 
 var ID = /^[0-7][0-9a-hjkmnp-tv-z]{25}$/;
 var COOKIE = '__anchor_deployment';
+var PAGE = '__anchor_page';
 var PREVIEW = '/__anchor/preview/';
 
 // What OpenNext and Next.js trust from a proxy in front of them. x-isr and
@@ -174,6 +175,19 @@ async function preview(what) {
   return on;
 }
 
+// The deployment whose page the browser shows: the function answered before this edge knew what is
+// live, and named itself and what the edge believed (halfway.mjs).
+async function shown(request, chosen) {
+  var cookie = request.cookies[PAGE];
+  delete request.cookies[PAGE];
+  var ids = cookie && chosen.live ? cookie.value.split('.') : [];
+  if (ids[1] !== chosen.id || !ID.test(ids[0])) {
+    return chosen;
+  }
+  var found = await record('d/' + ids[0]);
+  return found ? { id: ids[0], record: found } : chosen;
+}
+
 // Matches a CloudFront path pattern. Most are a path, or a folder with "/*": these
 // are compared whole, because a function has but a fraction of a millisecond. The
 // rest backs up to the last "*" only.
@@ -306,10 +320,13 @@ async function handler(event) {
   // URL must not show them.
   request.headers['x-anchor-variant'] = { value: chosen.live ? 'live' : 'preview' };
   var name = resolve(chosen.record, request.method, path);
-  if (name === '') {
-    toFile(request, chosen, path);
+  var page = await shown(request, chosen);
+  if (resolve(page.record, request.method, path) === '') {
+    request.headers['x-anchor-deployment'].value = page.id;
+    toFile(request, page, path);
     return request;
   }
+  name = name || 'default';
   if (alone) {
     request.headers['x-anchor-variant'].value = event.context.requestId;
   }

@@ -9,7 +9,7 @@ import (
 
 // The modules import one another; the first is the one that the entry imports.
 var (
-	//go:embed entry/guard.mjs entry/answer.mjs entry/image.mjs entry/request.mjs entry/incremental.mjs entry/invalidation.mjs entry/length.mjs entry/surface.mjs entry/cloudfront.mjs entry/sign.mjs entry/revalidate.mjs
+	//go:embed entry/guard.mjs entry/answer.mjs entry/halfway.mjs entry/image.mjs entry/request.mjs entry/incremental.mjs entry/invalidation.mjs entry/length.mjs entry/surface.mjs entry/cloudfront.mjs entry/sign.mjs entry/revalidate.mjs
 	entryModules embed.FS
 	//go:embed entry/middleware.mjs entry/thread.mjs entry/edge.mjs entry/edgeevent.mjs entry/routes.mjs entry/relay.mjs
 	middlewareModules embed.FS

@@ -40,7 +40,7 @@ var handlers = map[string][]runs{
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
 		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "Undo", "SetDivided", "UpdateDeployment", "Append", "LastLive",
 			"TokenByHash", "Note"}},
-		{platform, []string{"ReadKey", "Prepare", "Commit", "Follow", "URLs"}},
+		{platform, []string{"ReadKey", "Prepare", "Commit", "Follow", "Purge", "URLs"}},
 	},
 	"DomainsRole": {
 		{records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",

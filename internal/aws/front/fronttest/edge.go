@@ -35,6 +35,7 @@ type Edge struct {
 
 	mu      sync.Mutex
 	runners map[string]*runner
+	held    map[string]map[string]string // ARN of a store -> its keys; nil: they are read for each request
 }
 
 // New returns an Edge, which works until the test ends.
@@ -230,7 +231,37 @@ func (e *Edge) apply(ctx context.Context, arn string, ev event) (outcome, error)
 	return run.run(ev, store)
 }
 
+// Hold makes the edge one that news have not reached: from its next request for a site on, it
+// serves by the keys that it reads then, until release is called.
+func (e *Edge) Hold() (release func()) {
+	hold := func(held map[string]map[string]string) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.held = held
+	}
+	hold(map[string]map[string]string{})
+	return func() { hold(nil) }
+}
+
+// keys returns the keys of a store as this edge knows them.
 func (e *Edge) keys(ctx context.Context, arn string) (map[string]string, error) {
+	e.mu.Lock()
+	held := e.held
+	store, known := held[arn]
+	e.mu.Unlock()
+	if known {
+		return store, nil
+	}
+	store, err := e.readKeys(ctx, arn)
+	if err == nil && held != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		held[arn] = store
+	}
+	return store, err
+}
+
+func (e *Edge) readKeys(ctx context.Context, arn string) (map[string]string, error) {
 	store := map[string]string{}
 	pages := cloudfrontkeyvaluestore.NewListKeysPaginator(e.stores, &cloudfrontkeyvaluestore.ListKeysInput{
 		KvsARN: sdk.String(arn), MaxResults: sdk.Int32(50),

@@ -296,3 +296,29 @@ test('a tab uses the deployment that it loaded', async (t) => {
     assert.equal(header(preview.result, 'x-anchor-deployment'), A);
   });
 });
+
+test('a page of another deployment finds its own files', async () => {
+  const docs = { b: '', r: [['/new.png', ''], ['/gone.png', 'api']], h: hosts };
+  const keys = { ...whole, ['d/' + B + '/0']: '1:' + JSON.stringify(docs) };
+  const cookie = (value) => ({ cookies: { __anchor_page: value, theirs: '1' }, keys });
+  const { result, origin } = await send('/new.png', cookie(`${B}.${A}`));
+  assert.equal(origin, 'public');
+  assert.equal(result.uri, `/deployments/${B}/new.png`);
+  assert.equal(header(result, 'x-anchor-deployment'), B);
+  assert.equal((await send('/new.png', { keys })).origin, 'server');
+
+  // What is no file of the page's deployment goes to functions, which an alias chooses.
+  const gone = await send('/favicon.ico', cookie(`${B}.${A}`));
+  assert.equal(gone.origin, 'server');
+  assert.equal(header(gone.result, 'x-anchor-deployment'), A);
+  assert.deepEqual(Object.keys(gone.result.cookies), ['theirs']);
+  assert.deepEqual((await send('/api/x', cookie(`${B}.${A}`))).origin, { domainName: 'live-api.on.aws' });
+
+  // It counts only while this edge believes what the page's edge believed, and only in live traffic.
+  for (const value of [`${B}.${GONE}`, `${GONE}.${A}`, B, `${B}.`, `.${A}`, `x.${A}`, '']) {
+    const { result } = await send('/favicon.ico', cookie(value));
+    assert.equal(result.uri, `/deployments/${A}/favicon.ico`, value);
+  }
+  const preview = await send('/favicon.ico', { ...cookie(`${B}.${A}`), cookies: { __anchor_page: `${B}.${A}`, __anchor_deployment: A } });
+  assert.equal(preview.result.uri, `/deployments/${A}/favicon.ico`);
+});

@@ -3,6 +3,7 @@
 // sends it with every request, and of Anchor's own probe.
 import { createHash, timingSafeEqual } from "node:crypto";
 import { send } from "./answer.mjs";
+import { believed, mark } from "./halfway.mjs";
 import { completeImages } from "./image.mjs";
 import { install as installIncremental } from "./incremental.mjs";
 import { install as installInvalidation, settle } from "./invalidation.mjs";
@@ -46,6 +47,8 @@ export function guard(app, secret = own, before = asItIs) {
   const buffered = app[STREAMING] ? undefined : completeImages(app);
   return awslambda.streamifyResponse(async (event, stream, context) => {
     if (!knows(take(event, HEADER), secret)) return send(stream, REFUSAL);
+    const live = believed(event.headers);
+    if (live) mark(stream, live);
     const request = received(event);
     try {
       return await current.run(request, async () => {
