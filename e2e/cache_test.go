@@ -106,7 +106,12 @@ func TestSharedPages(t *testing.T) {
 		s.get(path, "Accept", "image/png").want(t, 200).hit(t, false)
 	})
 
-	t.Run("a revalidation is visible at once, at every address", func(t *testing.T) {
+	t.Run("a revalidation is visible at once, at every address, and nowhere else", func(t *testing.T) {
+		const image = "/_next/image?url=%2Fpictures%2Fsignal-set.jpg&w=640&q=75"
+		others := []string{"/about", image}
+		for _, path := range others {
+			s.get(path).want(t, 200)
+		}
 		addresses := [][]string{{"/tags/static"}, {"/tags/static", "RSC", "1"}, {"/tags/static?utm=1"}}
 		var before []string
 		for _, r := range addresses {
@@ -119,10 +124,16 @@ func TestSharedPages(t *testing.T) {
 				t.Errorf("%q is as before", r)
 			}
 		}
+		for _, path := range others {
+			s.get(path).want(t, 200).hit(t, true)
+		}
 		home := s.get("/").want(t, 200).find(t, renderedAt)
 		s.post("/api/revalidate?path=/", "").want(t, 200)
 		if s.get("/").want(t, 200).find(t, renderedAt) == home {
 			t.Error("revalidatePath is not visible")
+		}
+		for _, path := range others {
+			s.get(path).want(t, 200).hit(t, true)
 		}
 	})
 

@@ -56,6 +56,9 @@ func (x *exchange) look() {
 		switch entry.State(now) {
 		case cache.Fresh:
 			entry.CountHit(&x.counters().Hits)
+			if entry.AsksForTags(now) && entry.Asked() {
+				x.refresh(entry)
+			}
 			x.send(entry, status)
 			return
 		case cache.WhileAway:
@@ -204,11 +207,17 @@ func isAbort(value any) bool {
 }
 
 // noteRevalidation makes the stored answers invalid after Next.js has rendered a page again for
-// res.revalidate(), before the answer says so.
+// res.revalidate() or because its time was over, before the answer says so: those that were made
+// from the page, and those of which it is not known.
 func (x *exchange) noteRevalidation() {
-	if x.res.Header().Get("X-Nextjs-Cache") == "REVALIDATED" {
-		x.site.Cache.Invalidate()
+	if x.res.Header().Get("X-Nextjs-Cache") != "REVALIDATED" {
+		return
 	}
+	if keys := x.res.trace.keys(); len(keys) > 0 {
+		x.site.Cache.InvalidateTags(keys...)
+		return
+	}
+	x.site.Cache.Invalidate()
 }
 
 // invalidate makes the stored responses of a resource invalid after an unsafe request that did not

@@ -21,6 +21,7 @@ type recorder struct {
 	status   int // 0 until the final header
 	declared cache.Declared
 	life     cache.Lifetime
+	trace    trace
 	received time.Time
 	keep     bool
 	body     []byte
@@ -54,6 +55,7 @@ func (c *recorder) WriteHeader(status int) {
 	}
 	c.status, c.received = status, c.edge.now()
 	c.header = c.header.Clone() // the function keeps no access to what is stored
+	c.trace = takeTrace(c.header, c.target.bare)
 	if c.replaces(status) {
 		return
 	}
@@ -171,6 +173,9 @@ func (c *recorder) store() {
 	}
 	entry, stored := c.found.Put(cache.Response{
 		Status: c.status, Header: h, Body: body, Lifetime: c.life, Sequence: c.flight.Sequence(), Received: c.received,
+		Tags: c.trace.tags, Traced: c.trace.complete,
+		// Once: an app that does not keep the page would render it each time.
+		Untold: c.trace.rendered && (c.stale == nil || !c.stale.IsUntold()),
 	})
 	if !stored {
 		entry = nil
@@ -190,7 +195,10 @@ func (c *recorder) confirm() *cache.Entry {
 		c.refuseToShare(c.status)
 		return entry
 	}
-	entry, stored := c.found.Confirm(c.stale, h, life, c.flight.Sequence(), c.received)
+	entry, stored := c.found.Put(cache.Response{
+		Status: c.stale.Status, Header: h, Body: c.stale.Body, Lifetime: life, Sequence: c.flight.Sequence(), Received: c.received,
+		Tags: c.trace.tags, Traced: c.trace.complete,
+	})
 	if stored {
 		c.flight.End(cache.Done, entry)
 	} else {

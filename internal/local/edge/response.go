@@ -25,6 +25,8 @@ type response struct {
 	alt     []string          // Alt-Svc; nil for none
 	tunnel  *tunnel           // of a WebSocket handshake; nil for any other request
 
+	trace trace // of the final header
+
 	files bool   // whether HeaderFile takes effect
 	named string // the static file that the function named; the function's body is dropped
 
@@ -46,6 +48,7 @@ func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func (r *response) WriteHeader(status int) {
 	if status >= 200 && r.status == 0 {
 		r.status = status
+		r.trace = takeTrace(r.Header(), false)
 		if r.nameFile(r.Header()) {
 			return
 		}

@@ -12,13 +12,16 @@ import (
 func TestRevalidated(t *testing.T) {
 	s := open(t, t.TempDir())
 	var told []string
-	s.Revalidated = func(ns string) {
+	s.Revalidated = func(ns string, revalidated []isr.TagRow) {
 		rows, err := s.ByTag(t.Context(), ns, "t")
 		if err != nil {
 			t.Error(err)
 		}
 		if len(rows) == 1 {
 			ns += " sees the row"
+		}
+		for _, row := range revalidated {
+			ns += ", " + row.Tag
 		}
 		told = append(told, ns)
 	}
@@ -32,9 +35,9 @@ func TestRevalidated(t *testing.T) {
 	writeTags(t, s, "one", isr.TagRow{Tag: "t", Path: "p", RevalidatedAt: 1})
 	want("an entry gets a tag")
 	writeTags(t, s, "one", isr.TagRow{Tag: "u", Path: "p", RevalidatedAt: 1}, isr.TagRow{Tag: "t", Path: "p", RevalidatedAt: 7})
-	want("a tag is revalidated", "one sees the row")
+	want("a tag is revalidated", "one sees the row, t")
 	writeTags(t, s, "one", isr.TagRow{Tag: "t", Path: "p", RevalidatedAt: 1, Extra: map[string]json.RawMessage{"stale": json.RawMessage(`{"N":"7"}`)}})
-	want("a tag becomes stale", "one sees the row")
+	want("a tag becomes stale", "one sees the row, t")
 	if err := s.WriteTags(t.Context(), "one", nil, []isr.TagKey{{Tag: "t", Path: "p"}}); err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ var ErrNotFound = errors.New("no such object in the incremental cache")
 type Store struct {
 	Quota Quota // set before the first use
 	// Revalidated is called when tags of a namespace were revalidated or an object was deleted,
-	// before the call that did it returns: what was made from them earlier is out of date. Set it
-	// before the first use; may be nil.
-	Revalidated func(ns string)
+	// before the call that did it returns: what was made from the rows' entries earlier is out of
+	// date, and without rows what was made from anything. Set it before the first use; may be nil.
+	Revalidated func(ns string, rows []TagRow)
 
 	dir string
 	db  *database

@@ -21,9 +21,9 @@ type TagRow struct {
 // revalidates reports whether the row is more than the record that an entry has the tag.
 func (r TagRow) revalidates() bool { return r.RevalidatedAt > 1 || len(r.Extra) > 0 }
 
-func (s *Store) revalidated(ns string) {
+func (s *Store) revalidated(ns string, rows []TagRow) {
 	if s.Revalidated != nil {
-		s.Revalidated(ns)
+		s.Revalidated(ns, rows)
 	}
 }
 
@@ -45,8 +45,12 @@ func (s *Store) WriteTags(ctx context.Context, ns string, put []TagRow, remove [
 		}
 		return insertTags(ctx, tx, id, put, replaceExisting)
 	})
-	if len(remove) > 0 || slices.ContainsFunc(put, TagRow.revalidates) {
-		s.revalidated(ns) // after an error, too: the transaction may have been committed
+	rows := slices.DeleteFunc(slices.Clone(put), func(r TagRow) bool { return !r.revalidates() })
+	switch { // after an error, too: the transaction may have been committed
+	case len(remove) > 0:
+		s.revalidated(ns, nil)
+	case len(rows) > 0:
+		s.revalidated(ns, rows)
 	}
 	if err != nil {
 		return fmt.Errorf("write tags of cache namespace %q: %w", ns, err)

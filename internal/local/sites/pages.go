@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
+	"github.com/anchor-deploy/anchor/internal/local/isr"
 )
 
 // share opens the deployment's namespace among the answers that visitors share.
@@ -33,8 +35,48 @@ func (p *Platform) share(s *site) error {
 	return nil
 }
 
-// invalidate makes the stored answers of a deployment invalid. The app revalidated something from
-// which they were made; which of them, its records do not say.
+// invalidateRows makes the stored answers of a deployment invalid that were made from the entries that
+// rows of its tag table name, and those of which it is not known; without rows, all.
+func (p *Platform) invalidateRows(ns string, rows []isr.TagRow) {
+	s := p.siteByName(ns)
+	if s == nil || s.edge.Cache == nil {
+		return
+	}
+	var tags, keys []string
+	for _, row := range rows {
+		tag, key, known := namesOf(s.Build, row)
+		if !known {
+			rows = nil
+			break
+		}
+		tags, keys = append(tags, tag, strings.TrimPrefix(tag, "_tag/")), append(keys, key)
+	}
+	if len(rows) == 0 {
+		s.edge.Cache.Invalidate()
+		return
+	}
+	s.edge.InvalidateEntries(compacted(tags), compacted(keys))
+}
+
+// namesOf returns the tag and the key of a row as the app knows them: OpenNext puts the build before
+// both, and in its other mode "_tag" between, with the same text for both.
+func namesOf(b anchor.Build, row isr.TagRow) (tag, key string, known bool) {
+	for _, build := range []string{b.CacheBuild, b.BuildID} {
+		tag, tagged := strings.CutPrefix(row.Tag, build+"/")
+		key, keyed := strings.CutPrefix(row.Path, build+"/")
+		if build != "" && tagged && keyed {
+			return tag, key, true
+		}
+	}
+	return "", "", false
+}
+
+func compacted(names []string) []string {
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// invalidate makes all stored answers of a deployment invalid.
 func (p *Platform) invalidate(ns string) {
 	if s := p.siteByName(ns); s != nil && s.edge.Cache != nil {
 		s.edge.Cache.Invalidate()

@@ -111,7 +111,7 @@ func New(c Config) (*Platform, error) {
 		memory:   asset.NewMemory(assetMemory, assetInMemory),
 	}
 	p.tabs = c.Tabs
-	c.Cache.Revalidated = p.invalidate
+	c.Cache.Revalidated = p.invalidateRows
 	p.previews = isr.NewQueue(p.revalidatePage, isr.QueueOptions{})
 	w, err := p.serveWire()
 	if err != nil {

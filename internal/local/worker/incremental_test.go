@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -76,4 +77,57 @@ func TestIncremental_ReadWaitsForWrite(t *testing.T) {
 			}
 		})
 	}
+}
+
+// tracedCache is a cache as OpenNext sets it up. OpenNext removes the tags of an entry that it gets.
+const tracedCache = `
+const entries = {
+  page: { value: { type: "app", meta: { headers: { "x-next-cache-tags": "_N_T_/a,b c, d" } } } },
+  untagged: { value: { type: "app", meta: { headers: {} } } },
+  old: { value: { type: "page", html: "" } },
+  data: { value: { kind: "FETCH", data: {}, tags: ["e,f"] } },
+  loose: { value: { kind: "FETCH", data: {} } },
+  huge: { value: { type: "app", meta: { headers: { "x-next-cache-tags": "t".repeat(9000) } } } },
+  empty: {},
+};
+globalThis.incrementalCache = { name: "traced", async get(key) { return structuredClone(entries[key]); }, async set() {} };
+export async function handler({ rawPath, headers }) {
+  for (const key of rawPath.slice(1).split(",").filter(Boolean)) {
+    const entry = await globalThis.incrementalCache.get(key, key === "data" || key === "loose" ? "fetch" : "cache");
+    delete entry?.value?.meta?.headers["x-next-cache-tags"];
+    await new Promise(setImmediate);
+  }
+  return { statusCode: 200, headers: { "X-Anchor-Tags": "forged" }, cookies: [], body: "", isBase64Encoded: false };
+}`
+
+// The edge learns from which entries of the incremental cache an answer was made, also when requests
+// run at the same time, and never from the app itself.
+func TestIncremental_TracesWhatWasRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "index.mjs"), []byte(tracedCache), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t, Spec{Dir: dir})
+	var wg sync.WaitGroup
+	for path, want := range map[string]string{
+		"/":               "none",
+		"/page":           "t_N_T_%2Fa,tb%20c,td,kpage",
+		"/page,data":      "t_N_T_%2Fa,tb%20c,td,kpage,te%2Cf",
+		"/old":            "kold",
+		"/untagged":       "none",
+		"/page,untagged":  "none",
+		"/loose":          "none",
+		"/huge":           "none",
+		"/empty,gone":     "none",
+		"/empty,page,old": "t_N_T_%2Fa,tb%20c,td,kpage,kold",
+	} {
+		wg.Go(func() {
+			got := s.do(t, http.MethodGet, path, nil).Header
+			if lines := got["X-Anchor-Tags"]; len(lines) > 1 || len(lines) == 1 && lines[0] != want || len(lines) == 0 && want != "none" {
+				t.Errorf("%s: %q, want %q", path, lines, want)
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -1,6 +1,32 @@
 package cache
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A file that is not as it was written is never sent, wherever it was changed.
+func TestDiskFile_DamageIsFound(t *testing.T) {
+	answer := Response{Header: header("A", "b"), Body: []byte("body"), Lifetime: Lifetime{Fresh: time.Hour}, Received: time.Now()}
+	whole := encodeFile("d1", NewKey("/"), ask(New(1).Namespace(), "/").entry(answer))
+	for at := range whole {
+		for _, change := range []string{"cut", "flip"} {
+			damaged := append([]byte(nil), whole...)
+			if damaged[at] ^= 0x10; change == "cut" {
+				damaged = damaged[:at]
+			}
+			path := filepath.Join(t.TempDir(), "file")
+			if err := os.WriteFile(path, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if f, err := readWhole(path); err == nil {
+				t.Fatalf("%s at %d: got %+v", change, at, f.entry)
+			}
+		}
+	}
+}
 
 func FuzzDecodeHead(f *testing.F) {
 	e := ask(New(1).Namespace(), "/", "Accept", "b").entry(Response{Header: header("Vary", "Accept", "Cache-Tag", "x,y"), Body: []byte("body")})

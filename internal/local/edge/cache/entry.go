@@ -21,6 +21,7 @@ type Entry struct {
 	values   []string // their values, in the same order
 	tags     []string
 	tagged   bool // tags are all that there are
+	untold   bool // the app would name the tags with the next answer
 	traced   bool // of what an app can revalidate, the response has what tags say, and nothing else
 
 	received   time.Time
@@ -28,6 +29,7 @@ type Entry struct {
 	sequence   uint64        // of the namespace, when the response was asked for
 	checked    atomic.Uint64 // 1 more than the namespace's sequence when the entry was last known to be valid
 	hits       atomic.Int64
+	asked      atomic.Bool
 
 	forms forms
 }
@@ -39,6 +41,21 @@ type Resource struct {
 }
 
 func (r Resource) String() string { return r.Scheme + "://" + r.Host + r.Target }
+
+// untoldTime is how long an app has to store a page after it has answered with it.
+const untoldTime = time.Second
+
+// AsksForTags reports whether the app should be asked for the response again, because it names the
+// tags only of a page that it has stored. Ask once: Asked then returns true.
+func (e *Entry) AsksForTags(now time.Time) bool {
+	return e.untold && !e.asked.Load() && now.Sub(e.received) >= untoldTime
+}
+
+// Asked records that the app is asked for the response again, and reports whether it was not before.
+func (e *Entry) Asked() bool { return e.asked.CompareAndSwap(false, true) }
+
+// IsUntold reports whether the app will name the tags if it is asked again.
+func (e *Entry) IsUntold() bool { return e.untold }
 
 // CountHit counts a request that got the response, here and in a counter of the namespace.
 func (e *Entry) CountHit(all *atomic.Int64) {

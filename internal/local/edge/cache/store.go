@@ -215,6 +215,8 @@ type Response struct {
 	// can revalidate.
 	Tags   []string
 	Traced bool
+	// Untold says that the app will name the tags if it is asked again.
+	Untold bool
 }
 
 // Put stores a response and returns it as an entry. It returns false if the response was
@@ -245,16 +247,10 @@ func (r *Request) entry(response Response) *Entry {
 	}
 	e.values = r.Fields.of(e.vary)
 	e.tags, e.tagged = tagsOf(response.Header)
-	e.tags, e.traced = append(e.tags, response.Tags...), response.Traced
+	e.tags, e.traced, e.untold = append(e.tags, response.Tags...), response.Traced, response.Untold
+	e.tagged = e.tagged || e.traced
 	delete(e.Header, "Age") // each response gets its own
 	return e
-}
-
-// Confirm stores an entry with the header of a 304 that confirmed it (RFC 9111, section 4.3.4).
-func (r *Request) Confirm(old *Entry, header http.Header, life Lifetime, sequence uint64, now time.Time) (*Entry, bool) {
-	return r.Put(Response{
-		Status: old.Status, Header: header, Body: old.Body, Lifetime: life, Sequence: sequence, Received: now, Tags: old.tags, Traced: old.traced,
-	})
 }
 
 // Unstored returns an entry with a header that must not be stored, for the client that asked.

@@ -3,6 +3,8 @@
 // would render the page once more. A read of an entry therefore waits until this process has
 // written that entry.
 
+import { noteEntry } from "./trace.mjs";
+
 // OpenNext sets globalThis.incrementalCache while its bundle is imported.
 export function readOwnWrites() {
   let cache;
@@ -20,7 +22,9 @@ function inOrder(cache) {
   return Object.assign(Object.create(cache), {
     async get(key, type) {
       await writes.get(id(key, type));
-      return cache.get(key, type);
+      const entry = await cache.get(key, type);
+      noteEntry(key, type, entry);
+      return entry;
     },
     async set(key, value, type) {
       const written = Promise.resolve(cache.set(key, value, type));

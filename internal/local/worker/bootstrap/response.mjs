@@ -3,6 +3,7 @@ import { Writable } from "node:stream";
 import { bypass, codingOf } from "./compression.mjs";
 import { followable } from "./location.mjs";
 import { log } from "./log.mjs";
+import { TAGS_FIELD, tracedTags } from "./trace.mjs";
 
 const INTEGRATION = "application/vnd.awslambda.http-integration-response";
 const DELIMITER = Buffer.alloc(8);
@@ -16,13 +17,15 @@ function headOf(result, request) {
   let length;
   for (const [key, value] of Object.entries(result.headers ?? {})) {
     const name = key.toLowerCase();
-    if (value === undefined || value === null) continue;
+    if (value === undefined || value === null || name === TAGS_FIELD) continue;
     if (name === "set-cookie") cookies.push(...[].concat(value));
     else if (name === "content-length") length = declared(value);
     else if (name === "location") fields.set(name, followable(String(value), request));
     else if (name === "content-encoding" && value === "identity") continue; // not a coding of content (RFC 9110, section 8.4.1)
     else fields.set(name, value);
   }
+  const tags = tracedTags(request);
+  if (tags !== undefined) fields.set(TAGS_FIELD, tags);
   if (cookies.length) fields.set("set-cookie", cookies);
   // OpenNext's wrappers compress after the app has set the length of what it wrote.
   if (fields.has("content-encoding") || status === 204) length = undefined;
