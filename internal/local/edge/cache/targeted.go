@@ -2,7 +2,8 @@ package cache
 
 import (
 	"net/http"
-	"strings"
+
+	"github.com/dunglas/httpsfv"
 )
 
 // HeaderTargeted is Anchor's own targeted field. It takes precedence over CDN-Cache-Control, and is
@@ -40,23 +41,37 @@ func directivesOf(h http.Header) (Directives, control) {
 }
 
 // ParseTargeted parses the lines of a targeted field, which is a Dictionary (RFC 9213, section 2.1;
-// RFC 8941, section 3.2). It returns false for a field that is empty or malformed, which has to be
+// RFC 9651, section 3.2). It returns false for a field that is empty or malformed, which has to be
 // ignored as a whole. A number of another type than Integer counts as 0, as it does in
 // Cache-Control.
 func ParseTargeted(lines []string) (Directives, bool) {
-	members, ok := parseDictionary(strings.Join(lines, ","))
-	if !ok || len(members) == 0 {
-		return noDirectives(), false
-	}
 	d := noDirectives()
-	for name, value := range members {
+	if len(lines) == 0 {
+		return d, false
+	}
+	members, err := httpsfv.UnmarshalDictionary(lines)
+	if err != nil || len(members.Names()) == 0 {
+		return d, false
+	}
+	for _, name := range members.Names() {
+		member, _ := members.Get(name)
+		item, _ := member.(httpsfv.Item) // an inner list has no value that a directive takes
 		if number := d.number(name); number != nil {
-			*number = value.seconds()
+			*number = secondsOf(item.Value)
 			continue
 		}
-		if value.kind != kindBoolean || value.text == "1" {
+		if item.Value != false {
 			d.setFlag(name)
 		}
 	}
 	return d, true
+}
+
+// secondsOf returns delta-seconds of an Integer.
+func secondsOf(value any) Seconds {
+	n, ok := value.(int64)
+	if !ok || n < 0 {
+		return invalid
+	}
+	return min(Seconds(n), longest)
 }
