@@ -25,8 +25,12 @@ const (
 )
 
 // liveWindow bounds the memory of one zstd stream in bytes, here and in the client (RFC 9659 allows
-// 8 MB).
-const liveWindow = 512 << 10
+// 8 MB). liveBrotliWindow does so for brotli, as a power of two: with its default a long stream takes
+// 13 MiB and is not shorter.
+const (
+	liveWindow       = 512 << 10
+	liveBrotliWindow = 18
+)
 
 // encoder is one of the libraries' writers.
 type encoder interface {
@@ -36,7 +40,9 @@ type encoder interface {
 }
 
 var encoders = map[string]*sync.Pool{
-	asset.Brotli: {New: func() any { return brotli.NewWriterLevel(nil, liveBrotli) }},
+	asset.Brotli: {New: func() any {
+		return brotli.NewWriterOptions(nil, brotli.WriterOptions{Quality: liveBrotli, LGWin: liveBrotliWindow})
+	}},
 	asset.Gzip: {New: func() any {
 		w, _ := gzip.NewWriterLevel(nil, liveGzip) // fails only for a level out of range
 		return w
@@ -95,7 +101,7 @@ func (c *compressor) beginAnswer(status int, h http.Header) {
 		return
 	}
 	addVary(h, "Accept-Encoding")
-	if c.coding == "" {
+	if c.coding == "" || !c.head && !liveCoders.take() {
 		return
 	}
 	h.Set("Content-Encoding", c.coding)
@@ -107,7 +113,7 @@ func (c *compressor) beginAnswer(status int, h http.Header) {
 		return
 	}
 	c.encoder = encoders[c.coding].Get().(encoder)
-	c.encoder.Reset(onlyWriter{c.to})
+	c.encoder.Reset(outlet{c.to, liveCoders})
 }
 
 // ofIdentity are fields that apply only to the octets as the function wrote them (RFC 9110, section
@@ -196,14 +202,15 @@ func forbidsTransform(h http.Header) bool {
 	return false
 }
 
-func (c *compressor) Write(p []byte) (int, error) {
+func (c *compressor) Write(p []byte) (n int, err error) {
 	if !c.begun {
 		c.WriteHeader(http.StatusOK)
 	}
 	if c.encoder == nil {
 		return c.to.Write(p)
 	}
-	return c.encoder.Write(p)
+	err = liveCoders.compute(func() error { n, err = c.encoder.Write(p); return err })
+	return n, err
 }
 
 // FlushError is what http.ResponseController calls.
@@ -212,7 +219,7 @@ func (c *compressor) FlushError() error {
 		c.WriteHeader(http.StatusOK)
 	}
 	if c.encoder != nil {
-		if err := c.encoder.Flush(); err != nil {
+		if err := liveCoders.compute(c.encoder.Flush); err != nil {
 			return err
 		}
 	}
@@ -231,8 +238,17 @@ func (c *compressor) close() {
 	if c.encoder == nil {
 		return
 	}
-	_ = c.encoder.Close() // an error here means that the client has disconnected
+	_ = liveCoders.compute(c.encoder.Close) // an error here means that the client has disconnected
+	c.release()
+}
+
+// release returns the encoder, also when the function has panicked.
+func (c *compressor) release() {
+	if c.encoder == nil {
+		return
+	}
 	c.encoder.Reset(nil)
 	encoders[c.coding].Put(c.encoder)
 	c.encoder = nil
+	liveCoders.leave()
 }

@@ -207,6 +207,7 @@ func (e *Edge) call(function http.Handler, res *response, r *http.Request) {
 		return
 	}
 	out := newCompressor(res, r)
+	defer out.release()
 	function.ServeHTTP(out, r)
 	out.close()
 	res.finishHeader()

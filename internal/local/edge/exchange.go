@@ -112,6 +112,7 @@ func (x *exchange) miss(stale *cache.Entry) {
 // lead calls the function for all that wait.
 func (x *exchange) lead(flight *cache.Flight, stale *cache.Entry) {
 	out := newCompressor(x.res, x.r)
+	defer out.release()
 	rec := x.newRecorder(flight, stale, out)
 	defer rec.abandon()
 	x.target.function.ServeHTTP(rec, askingFor(x.r, stale))

@@ -78,20 +78,23 @@ func clientFailed(res *response, r *http.Request) bool {
 
 func relayResponse(res *response, r *http.Request, from *http.Response) {
 	defer from.Body.Close()
-	h := res.Header()
+	out := newCompressor(res, r)
+	defer out.release()
+	h := out.Header()
 	for key, values := range from.Header {
 		h[key] = append(h[key], values...)
 	}
 	dropHopByHop(h)
-	res.WriteHeader(from.StatusCode)
+	out.WriteHeader(from.StatusCode)
 	if r.Method != http.MethodHead {
-		streamBody(res, from.Body)
+		streamBody(out, from.Body)
 	}
+	out.close()
 }
 
 // streamBody flushes each piece as soon as it has one: a middleware may have fetched an event stream
 // elsewhere. A source that fails must not look like a whole answer.
-func streamBody(to *response, from io.Reader) {
+func streamBody(to *compressor, from io.Reader) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
