@@ -114,7 +114,7 @@ test-all: test test-race test-slow ## Everything
 .PHONY: test-slow
 test-slow: build examples emulators ## Switches under load, kill -9, concurrency, pushes, AWS: some ten minutes
 	@scripts/install-bench-peers nginx varnish
-	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand|TestDifferential" ./e2e/... ./internal/local/acme/... ./internal/local/edge
+	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand|TestDifferential|TestH2Spec" ./e2e/... ./internal/local/acme/... ./internal/local/edge
 
 .PHONY: lint
 lint: ## golangci-lint, zero findings
