@@ -63,6 +63,10 @@ type Config struct {
 	// GetCertificate chooses the certificate of a TLS connection, see TLSConfig. Default: none, and
 	// no ServeTLS.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// QUICResetKey lets an Edge that follows one that was killed tell clients of HTTP/3 at once that
+	// their connections are lost (RFC 9000, section 10.3). It is secret, and the same for both.
+	// Default: none; clients then notice by a timeout.
+	QUICResetKey *[32]byte
 	// HTTPSPort is the port at which clients find ServeTLS, for redirects to it. Default: 443.
 	HTTPSPort string
 	// Wrap wraps the edge on all listeners; ACME challenges are answered there. It does not see

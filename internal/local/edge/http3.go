@@ -71,7 +71,10 @@ func (e *Edge) ServeQUIC(conn net.PacketConn) error {
 		return errNoTLS
 	}
 	f := e.http3
-	transport := &quic.Transport{Conn: conn, ConnContext: f.admitConn, VerifySourceAddress: e.gate.isCrowded}
+	transport := &quic.Transport{
+		Conn: conn, ConnContext: f.admitConn, VerifySourceAddress: e.gate.isCrowded,
+		StatelessResetKey: (*quic.StatelessResetKey)(e.cfg.QUICResetKey),
+	}
 	ln, err := transport.Listen(http3.ConfigureTLSConfig(TLSConfig(e.cfg.GetCertificate)), f.quicConfig())
 	if err != nil {
 		return fmt.Errorf("serve HTTP/3 on %s: %w", conn.LocalAddr(), err)

@@ -412,6 +412,49 @@ func TestHTTP3_ShutdownAnswersWhatBegan(t *testing.T) {
 	}
 }
 
+// An edge that follows one that was killed ends the connections of its clients at once.
+func TestHTTP3_ResetsConnectionsOfAKilledEdge(t *testing.T) {
+	t.Setenv("QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING", "true")
+	cfg := Config{QUICResetKey: &[32]byte{1, 2, 3}}
+	first := startTLS(t, cfg, "a.test")
+	first.publish(nil, "a.test", says("hi").ServeHTTP)
+	socket, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- first.ServeQUIC(socket) }()
+	q := &quick{first, socket.LocalAddr().String()}
+	conn := q.dialQUIC(t, &tls.Config{ServerName: "a.test"})
+	socket.Close() // no packet leaves any more, as after a kill
+	<-served
+
+	second := startTLS(t, cfg, "a.test")
+	if socket, err = net.ListenPacket("udp", q.udp); err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	go func() { served <- second.ServeQUIC(socket) }()
+	stream, err := conn.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Write(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	<-conn.Context().Done()
+	var reset *quic.StatelessResetError
+	if err := context.Cause(conn.Context()); !errors.As(err, &reset) {
+		t.Errorf("the client's connection ends with %v", err)
+	}
+	if err := second.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
 // Requests on open connections see every new table, and none is lost.
 func TestHTTP3_PublishUnderLoadLosesNothing(t *testing.T) {
 	q := startHTTP3(t, Config{}, "a.test")

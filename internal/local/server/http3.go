@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
@@ -46,6 +48,21 @@ func udpRefused(address string, err error) error {
 	}
 	return anchor.Invalid("bad_address", "cannot listen on UDP port %s", address).
 		Hintf("Check that the HOST of --https HOST:PORT is an address of this machine; " + hint).Because(err)
+}
+
+// quicResetKey derives a key from that of the records, so that it outlives this process.
+func (a *app) quicResetKey() *[32]byte {
+	secret, err := os.ReadFile(folder(a.Data).keyPath())
+	if err != nil {
+		return nil // openKey has read it; without the key clients notice a killed server later
+	}
+	var key [32]byte
+	derived, err := hkdf.Key(sha256.New, secret, nil, "anchor: stateless resets of QUIC", len(key))
+	if err != nil {
+		return nil
+	}
+	copy(key[:], derived)
+	return &key
 }
 
 // http3Warnings says at the start that HTTP/3 could not be offered.

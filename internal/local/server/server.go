@@ -298,7 +298,7 @@ func (a *app) apiHosts() []string {
 func (a *app) edgeConfig() edge.Config {
 	c := edge.Config{
 		Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate(), Wrap: a.wrapSites, Reserved: a.admin.name,
-		MaxBodyBytes: a.Quotas.BodyMiB << 20, AccessLog: a.accessLog, ServerTiming: a.ServerTiming,
+		MaxBodyBytes: a.Quotas.BodyMiB << 20, AccessLog: a.accessLog, ServerTiming: a.ServerTiming, QUICResetKey: a.quicResetKey(),
 	}
 	if a.certs != nil {
 		c.Wrap = func(next http.Handler) http.Handler { return a.certs.HTTPChallenge(a.wrapSites(next)) }
