@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/edge/meter"
@@ -290,5 +292,57 @@ func TestVisitorOf_TrustedProxies(t *testing.T) {
 		if got := e.visitorOf(c.peer, c.real, c.forwarded); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
+	}
+}
+
+// TestMeasure_ByProtocolAndEnd: HTTP/2 is counted and logged as HTTP/1.1; a HEAD has no octets; an
+// answer that breaks off is whole for nobody; a client that leaves has a status of its own.
+func TestMeasure_ByProtocolAndEnd(t *testing.T) {
+	s := startTLS(t, Config{}, "a.test")
+	lines := logged(t, s)
+	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/cut":
+			io.WriteString(w, "half")
+			http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		case "/left":
+			panic(http.ErrAbortHandler)
+		}
+		io.WriteString(w, "whole")
+	})
+	s.Publish(NewTable(map[string]*Site{"a.test": {ID: "a", Slug: "shop", Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: app}}))
+	s.exchange(t, []string{get("/page") + "HEAD" + plainHit[3:] + get("/cut")}, false)
+	s.exchange(t, []string{get("/left")}, false)
+	_, framer := s.frames(t)
+	framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: headBlock("GET", "/small.txt"), EndHeaders: true, EndStream: true})
+	for ended := false; !ended; {
+		frame, err := framer.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended = frame.Header().StreamID == 1 && frame.Header().Flags.Has(http2.FlagDataEndStream)
+	}
+	if err := s.Shutdown(t.Context()); err != nil { // waits for the handler of the last one
+		t.Fatal(err)
+	}
+	var got []string
+	for _, line := range lines[0]() {
+		var e struct {
+			Path, Method, Protocol, Cache, Project string
+			Status, Octets                         int
+			Cut                                    bool
+		}
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintln(e.Method, e.Path, e.Protocol, e.Cache, e.Project, e.Status, e.Octets, e.Cut))
+	}
+	want := []string{
+		"GET /page HTTP/1.1 dynamic shop 200 5 false\n", "HEAD /small.txt HTTP/1.1 static shop 200 0 false\n",
+		"GET /cut HTTP/1.1 dynamic shop 200 4 true\n", "GET /left HTTP/1.1 dynamic shop 499 0 true\n", "GET /small.txt HTTP/2.0 static shop 200 5 false\n",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant %q", got, want)
 	}
 }
