@@ -70,6 +70,7 @@ var arrows = map[string][]string{
 	"internal/local/isr/awswire":    {"internal/atomicfile", "internal/local/isr"},
 	"internal/local/logs":           {"internal/anchor"},
 	"internal/local/metrics":        {"internal/local/edge", "internal/local/edge/cache", "internal/local/edge/meter", "internal/local/worker"},
+	"internal/local/series":         {"internal/local/edge", "internal/local/edge/meter", "internal/local/metrics"},
 	"internal/local/nodejs":         {"internal/anchor", "internal/artifact/opennext", "internal/atomicfile", "internal/local/worker"},
 	"internal/local/server":         {"internal/..."},
 	"internal/local/sites":          {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/atomicfile", "internal/deploy", "internal/local/edge/...", "internal/local/isr/...", "internal/local/logs", "internal/local/nodejs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/egress", "internal/local/worker/jail", "internal/release"},

@@ -46,6 +46,11 @@ func TestMetrics(t *testing.T) {
 	if n := strings.Count(string(data), `"traceId":"0af7651916cd43dd8448eb211c80319c"`); n != 5 || strings.Count(string(data), `"project":"shop"`) != 8 {
 		t.Errorf("the access log has %d of 5 lines with the visitor's trace:\n%s", n, data)
 	}
+	for _, end := range []func(){func() {}, a.kill} { // of what anchor stats has shown, nothing is lost
+		end()
+		a.start()
+		wantStats(t, a, map[string]int{first.DeploymentID: 3, second.DeploymentID: 5}, second.DeploymentID)
+	}
 }
 
 func wantStats(t *testing.T, a *anchor, requests map[string]int, live string) {

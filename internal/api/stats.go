@@ -15,8 +15,7 @@ import (
 
 // Traffic knows the traffic of projects.
 type Traffic interface {
-	// Stats describes the traffic of the last d, at most an hour; 0 means since the start of the
-	// server.
+	// Stats describes the traffic of the last d, at most 30 days.
 	Stats(ctx context.Context, p anchor.Project, d time.Duration) (wire.Stats, error)
 }
 
@@ -38,7 +37,7 @@ func (s *server) statsRoutes() {
 
 func (s *server) getStats(ctx context.Context, in *struct {
 	InProject
-	Last int `query:"last" minimum:"0" maximum:"3600" default:"300" doc:"Seconds to look back; 0 means since the start of the server"`
+	Last int `query:"last" minimum:"10" maximum:"2592000" default:"300" doc:"Seconds to look back, in steps of 10 s within the last day and of 10 min before"`
 }) (*body[wire.Stats], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {

@@ -28,7 +28,7 @@ func TestMetrics_NeedAToken(t *testing.T) {
 func TestStats_OutsideOfTheRange(t *testing.T) {
 	base := serve(t, apitest.New(t, apitest.Options{}))
 	call(t, base, "POST", "/projects", apitest.AdminToken, `{"slug":"shop"}`, nil).is(t, 201)
-	for _, last := range []string{"-1", "3601", "x"} {
+	for _, last := range []string{"-1", "0", "2592001", "x"} {
 		call(t, base, "GET", "/projects/shop/stats?last="+last, apitest.ReadToken, "", nil).isProblem(t, 400, "")
 	}
 	call(t, base, "GET", "/projects/shop/stats", apitest.ReadToken, "", nil).isProblem(t, 501, "no_traffic")

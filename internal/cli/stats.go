@@ -21,8 +21,8 @@ func (s *shell) statsCommand() *cobra.Command {
 			"ERRORS is the share of responses with a status of 5xx. CACHED is the share of\n" +
 			"stored answers among those that can be stored. P50, P95 and P99 are the times\n" +
 			"within which that share of all requests was answered, static files included.\n" +
-			"The server counts since its start; metrics for Prometheus are at /metrics.",
-		Example: "  anchor stats\n  anchor stats shop --last 15m",
+			"Metrics for Prometheus are at /metrics of the API.",
+		Example: "  anchor stats\n  anchor stats shop --last 24h",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				s.project = args[0]
@@ -30,13 +30,13 @@ func (s *shell) statsCommand() *cobra.Command {
 			return s.runStats(cmd.Context(), last)
 		},
 	}
-	cmd.Flags().DurationVar(&last, "last", 5*time.Minute, "how far to look back, at most 1h; 0 means since the start of the server")
+	cmd.Flags().DurationVar(&last, "last", 5*time.Minute, "how far to look back, from 10s to 720h (30 days)")
 	return cmd
 }
 
 func (s *shell) runStats(ctx context.Context, last time.Duration) error {
-	if last < 0 || last > time.Hour {
-		return usagef("--last is %s; it must be from 0 to 1h", last)
+	if last < 10*time.Second || last > 30*24*time.Hour {
+		return usagef("--last is %s; it must be from 10s to 720h", last)
 	}
 	c, project, err := s.inProject()
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *shell) statsTable(w io.Writer, project string, stats wire.Stats) {
 		rows = append(rows, append([]string{"all", ""}, trafficCells(stats.Total)...))
 	}
 	s.printTable(w, []string{"ID", "", "REQUESTS", "PER S", "ERRORS", "CACHED", "P50", "P95", "P99"}, rows)
-	fmt.Fprintf(w, "\nWithin the last %s.\n", formatDuration(time.Duration(stats.Total.Seconds*float64(time.Second))))
+	fmt.Fprintf(w, "\nWithin the last %s.\n", formatSpan(int64(stats.Total.Seconds*1000)))
 }
 
 func trafficCells(t wire.Traffic) []string {

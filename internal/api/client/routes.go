@@ -69,7 +69,7 @@ func (c *Client) Cache(ctx context.Context, idOrSlug string) (wire.Cache, error)
 	return fetch[wire.Cache](ctx, c, get(projectPath(idOrSlug, "cache"), nil))
 }
 
-// Stats returns the traffic of a project within the last d; 0 means since the start of the server.
+// Stats returns the traffic of a project within the last d.
 func (c *Client) Stats(ctx context.Context, idOrSlug string, d time.Duration) (wire.Stats, error) {
 	return fetch[wire.Stats](ctx, c, get(projectPath(idOrSlug, "stats"), url.Values{"last": {strconv.Itoa(int(d / time.Second))}}))
 }

@@ -1,5 +1,4 @@
-// Package metrics describes a running server in numbers: for Prometheus, and the traffic of the last
-// hour for people. The labels are bounded: what visitors choose, such as a path or an unknown host, is never one, and
+// Package metrics describes a running server in numbers for Prometheus. The labels are bounded: what visitors choose, such as a path or an unknown host, is never one, and
 // the series of a removed deployment leave with it.
 package metrics
 

@@ -137,56 +137,37 @@ func sample(o meter.Outcome, class, n int, d time.Duration) meter.Sample {
 	return traffic.Samples()[0]
 }
 
-func TestHistory_LastMinutes(t *testing.T) {
-	at := time.Unix(1_000_000, 0)
-	h := NewHistory(at)
-	site := edge.SiteMeasures{Deployment: "d1"}
-	// A request in each of 200 slots, of a millisecond in the first half and of a second in the other.
-	for n := 1; n <= 200; n++ {
-		at = at.Add(SlotLength)
-		d := time.Millisecond
-		if n > 100 {
-			d = time.Second
-		}
-		site.Samples = append(site.Samples, sample(meter.Dynamic, 2, 1, d))
-		h.Tick(at, []edge.SiteMeasures{site})
-	}
-	site.Samples = append(site.Samples, sample(meter.Hit, 5, 2, time.Second)) // since the last tick
-	now := at.Add(SlotLength / 2)
-	for last, want := range map[time.Duration]int64{0: 202, 5 * time.Minute: 12, 40 * time.Second: 3, time.Second: 2, Reach: 121} {
-		got, since := h.Last(now, last, site)
-		if got.Requests < want || got.Requests > want+1 || got.Errors != 2 || got.ByOutcome[meter.Hit] != 2 {
-			t.Errorf("within %s: %+v since %s", last, got, now.Sub(since))
-		}
-		if last > 0 && (now.Sub(since) < last-SlotLength || now.Sub(since) > last+SlotLength) {
-			t.Errorf("%s reaches back %s", last, now.Sub(since))
+func TestDeltas_SinceTheLastReading(t *testing.T) {
+	var d Deltas
+	site := edge.SiteMeasures{Project: "p", Deployment: "d1", Samples: []meter.Sample{sample(meter.Miss, 2, 5, time.Second)}}
+	idle := edge.SiteMeasures{Project: "p", Deployment: "d2"}
+	want := func(requests, errors, hits int64) {
+		t.Helper()
+		all := d.Since([]edge.SiteMeasures{idle, site})
+		if len(all) != 1 || all[0].Deployment != "d1" || all[0].Requests != requests || all[0].Errors != errors ||
+			all[0].ByOutcome[meter.Hit] != hits || int64(all[0].Durations.Total()) != requests || all[0].Octets != requests {
+			t.Errorf("%+v", all)
 		}
 	}
-	if got, _ := h.Last(now, 5*time.Minute, site); got.Durations.Quantile(0.5) < 900*time.Millisecond {
-		t.Errorf("the median of the last minutes is %s", got.Durations.Quantile(0.5))
+	want(5, 0, 0)
+	if all := d.Since([]edge.SiteMeasures{site}); len(all) != 0 {
+		t.Errorf("%+v", all)
 	}
-	if n := len(h.tracks["d1"].deltas); n > int(Reach/SlotLength)+2 || len(h.ticks) > int(Reach/SlotLength)+3 {
-		t.Errorf("%d slots, %d ticks", n, len(h.ticks))
-	}
-	// The site was opened again, and later removed.
-	site.Samples = []meter.Sample{sample(meter.Static, 2, 1, time.Second)}
-	at = at.Add(SlotLength)
-	h.Tick(at, []edge.SiteMeasures{site})
-	if got, _ := h.Last(at, SlotLength, site); got.Requests != 1 {
-		t.Errorf("after it was opened again: %+v", got)
-	}
-	h.Tick(at.Add(SlotLength), nil)
-	if len(h.tracks) != 0 {
-		t.Error("a removed deployment stays")
-	}
+	site.Samples = append(site.Samples, sample(meter.Hit, 5, 2, time.Second))
+	want(2, 2, 2)
+	site.Samples = []meter.Sample{sample(meter.Hit, 2, 3, time.Second)} // opened again
+	want(3, 0, 3)
+	d.Since(nil)
+	want(3, 0, 3) // forgotten when it was not served
 }
 
-func TestHistory_BeforeTheFirstTick(t *testing.T) {
-	at := time.Unix(1_000_000, 0)
-	h := NewHistory(at)
-	site := edge.SiteMeasures{Deployment: "d1", Samples: []meter.Sample{sample(meter.Miss, 2, 5, time.Second)}}
-	got, since := h.Last(at.Add(time.Second), time.Minute, site)
-	if ratio, ok := got.HitRatio(); got.Requests != 5 || !since.Equal(at) || !ok || ratio != 0 {
-		t.Errorf("%+v since %s", got, since)
+func TestHitRatio_OfWhatCanBeStored(t *testing.T) {
+	sum := Sum([]meter.Sample{sample(meter.Hit, 2, 2, 0), sample(meter.Stale, 2, 1, 0), sample(meter.Miss, 2, 1, 0), sample(meter.Static, 2, 9, 0)})
+	if ratio, ok := sum.HitRatio(); !ok || ratio != 0.75 {
+		t.Errorf("%v %v", ratio, ok)
+	}
+	none := Sum([]meter.Sample{sample(meter.Dynamic, 2, 9, 0)})
+	if _, ok := none.HitRatio(); ok {
+		t.Error("a ratio of nothing")
 	}
 }

@@ -5,15 +5,18 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"github.com/anchor-deploy/anchor/internal/local/edge/meter"
 	"github.com/anchor-deploy/anchor/internal/local/metrics"
+	"github.com/anchor-deploy/anchor/internal/local/series"
 )
 
 // AccessLog configures the access log.
@@ -80,59 +83,79 @@ func (a *app) listExpiries() (all []metrics.Certificate) {
 	return all
 }
 
-// keepHistory records the traffic until ctx ends.
+// openHistory opens the history of the traffic.
+func (a *app) openHistory(ctx context.Context) (err error) {
+	if a.history, err = series.Open(ctx, filepath.Join(a.Data, "traffic.db"), a.Log); err != nil {
+		return err
+	}
+	a.onClose(a.history.Close)
+	return nil
+}
+
+// tidyEvery is the time between two times at which the history of the traffic is rolled up.
+const tidyEvery = 10 * time.Minute
+
+// keepHistory records the traffic until ctx ends, and what came last then.
 func (a *app) keepHistory(ctx context.Context) {
-	tick := time.NewTicker(metrics.SlotLength)
-	defer tick.Stop()
+	record, tidy := time.NewTicker(series.Step), time.NewTicker(tidyEvery)
+	defer record.Stop()
+	defer tidy.Stop()
+	report := func(err error) {
+		if err != nil && ctx.Err() == nil {
+			a.Log.Error("keep the history of the traffic", "error", err)
+		}
+	}
 	for {
 		select {
 		case <-ctx.Done():
+			report(a.recordTraffic(context.WithoutCancel(ctx)))
 			return
-		case now := <-tick.C:
-			a.history.Tick(now, a.edge.Measure().Sites)
+		case <-record.C:
+			report(a.recordTraffic(ctx))
+		case now := <-tidy.C:
+			report(a.history.Tidy(ctx, now))
 		}
 	}
+}
+
+func (a *app) recordTraffic(ctx context.Context) error {
+	return a.history.Record(ctx, time.Now(), func() []edge.SiteMeasures { return a.edge.Measure().Sites })
 }
 
 // traffic implements api.Traffic.
 type traffic struct{ app *app }
 
 // Stats implements api.Traffic.
-func (t traffic) Stats(_ context.Context, p anchor.Project, last time.Duration) (wire.Stats, error) {
+func (t traffic) Stats(ctx context.Context, p anchor.Project, last time.Duration) (wire.Stats, error) {
+	if err := t.app.recordTraffic(ctx); err != nil {
+		return wire.Stats{}, err
+	}
 	now, live := time.Now(), t.app.platform.LiveOf(p.ID)
+	found, err := t.app.history.Since(ctx, string(p.ID), now.Add(-last))
+	if err != nil {
+		return wire.Stats{}, err
+	}
+	if _, busy := found[string(live)]; live != "" && !busy {
+		found[string(live)] = metrics.Totals{}
+	}
 	stats := wire.Stats{Deployments: []wire.DeploymentStats{}}
 	var sum metrics.Totals
-	begin := now
-	for _, s := range t.app.edge.Measure().Sites {
-		if s.Project != string(p.ID) {
-			continue
+	for name, totals := range found {
+		id := anchor.DeploymentID(name)
+		within := last
+		if made, err := anchor.TimeOf(name); err == nil {
+			within = min(last, max(now.Sub(made), time.Second))
 		}
-		totals, since := t.app.history.Last(now, last, s)
-		id := anchor.DeploymentID(s.Deployment)
-		if totals.Requests == 0 && id != live {
-			continue
-		}
-		d := describeTraffic(&totals, now.Sub(since))
-		stats.Deployments = append(stats.Deployments, wire.DeploymentStats{DeploymentID: id, Live: id == live, Traffic: d})
-		sum = addTotals(sum, &totals)
-		if since.Before(begin) {
-			begin = since
-		}
+		stats.Deployments = append(stats.Deployments, wire.DeploymentStats{
+			DeploymentID: id, Live: id == live, Traffic: describeTraffic(&totals, within),
+		})
+		sum.Merge(&totals)
 	}
 	slices.SortFunc(stats.Deployments, func(a, b wire.DeploymentStats) int {
 		return strings.Compare(string(b.DeploymentID), string(a.DeploymentID)) // ids rise with time
 	})
-	stats.Total = describeTraffic(&sum, now.Sub(begin))
+	stats.Total = describeTraffic(&sum, min(last, max(now.Sub(time.UnixMilli(p.CreatedAt)), time.Second)))
 	return stats, nil
-}
-
-func addTotals(sum metrics.Totals, t *metrics.Totals) metrics.Totals {
-	sum.Requests, sum.Errors, sum.Octets = sum.Requests+t.Requests, sum.Errors+t.Errors, sum.Octets+t.Octets
-	for i, n := range t.ByOutcome {
-		sum.ByOutcome[i] += n
-	}
-	sum.Durations.Add(&t.Durations)
-	return sum
 }
 
 func describeTraffic(t *metrics.Totals, d time.Duration) wire.Traffic {

@@ -29,8 +29,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/git"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
-	"github.com/anchor-deploy/anchor/internal/local/metrics"
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
+	"github.com/anchor-deploy/anchor/internal/local/series"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
@@ -61,7 +61,7 @@ type app struct {
 	core       *core.Anchor
 	logs       *logs.Book
 	accessLog  *accesslog.Log // nil without one
-	history    *metrics.History
+	history    *series.Store  // of the traffic
 
 	repositories *git.Store
 	certs        *acme.Manager // nil without HTTPS
@@ -177,7 +177,9 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	if err := a.openAccessLog(); err != nil {
 		return err
 	}
-	a.history = metrics.NewHistory(time.Now())
+	if err := a.openHistory(ctx); err != nil {
+		return err
+	}
 	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs")); err != nil {
 		return err
 	}

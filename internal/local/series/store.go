@@ -1,0 +1,155 @@
+// Package series keeps the traffic of deployments on disk: in steps of 10 s for a day, then of 10 min for
+// 30 days. It is for people who compare releases; nothing else depends on it, so a damaged file
+// is set aside and begun again.
+package series
+
+import (
+	"context"
+	"database/sql"
+	_ "embed" // the schema
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge"
+	"github.com/anchor-deploy/anchor/internal/local/metrics"
+)
+
+const (
+	// Step is the time between two points of the last day.
+	Step = 10 * time.Second
+	// coarse is the time between two older points.
+	coarse = 10 * time.Minute
+	// fineReach and Reach are how far back each goes.
+	fineReach = 24 * time.Hour
+	Reach     = 30 * 24 * time.Hour
+	// mostFine and mostCoarse bound the points, of some 150 octets each.
+	mostFine, mostCoarse = 300_000, 600_000
+)
+
+//go:embed schema.sql
+var schema string
+
+// Store is the points in one file. It is safe for concurrent use.
+type Store struct {
+	db *sql.DB
+
+	mu     sync.Mutex // orders readings of the edge
+	deltas metrics.Deltas
+
+	mostFine, mostCoarse int // in tests: fewer
+}
+
+// Open opens or creates the file at path. A file that cannot be opened is renamed to <path>.damaged.
+func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
+	db, err := openFile(ctx, path)
+	if err != nil && ctx.Err() == nil {
+		log.Warn("the history of the traffic is damaged; another one is begun", "file", path, "error", err)
+		err = errors.Join(os.Rename(path, path+".damaged"), removeIfThere(path+"-wal"), removeIfThere(path+"-shm"))
+		if err == nil {
+			db, err = openFile(ctx, path)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the history of the traffic: %w", err)
+	}
+	return &Store{db: db, mostFine: mostFine, mostCoarse: mostCoarse}, nil
+}
+
+func removeIfThere(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func openFile(ctx context.Context, path string) (*sql.DB, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would make it readable for everyone
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Close(); err != nil {
+		return nil, err
+	}
+	// What a crash of the machine loses is some seconds of traffic.
+	query := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
+	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
+	db, err := sql.Open("sqlite", dsn.String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(2)
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// Close ends the store.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Record stores what was counted since the last call.
+func (s *Store) Record(ctx context.Context, now time.Time, measure func() []edge.SiteMeasures) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.deltas.Since(measure())
+	if len(all) == 0 {
+		return nil
+	}
+	return s.change(ctx, "store the traffic", func(tx *sql.Tx) error {
+		for i := range all {
+			if err := addPoint(ctx, tx, Step, roundUp(now, Step), &all[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// roundUp returns the end of the step in which t lies.
+func roundUp(t time.Time, step time.Duration) int64 {
+	n := int64(step / time.Second)
+	return (t.Unix() + n - 1) / n * n
+}
+
+// Since returns the traffic of a project after a time, by deployment. It begins up to a step before that time:
+// 10 s within the last day, else 10 min.
+func (s *Store) Since(ctx context.Context, project string, from time.Time) (map[string]metrics.Totals, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+` FROM points WHERE project = ? AND step IN (?, ?) AND at > ?`,
+		project, seconds(Step), seconds(coarse), from.Unix())
+	if err != nil {
+		return nil, fmt.Errorf("read the history of the traffic: %w", err)
+	}
+	found := map[string]metrics.Totals{}
+	err = eachPoint(rows, func(p *point) {
+		t := found[p.Deployment]
+		t.Merge(&p.Totals)
+		found[p.Deployment] = t
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the history of the traffic: %w", err)
+	}
+	return found, nil
+}
+
+func (s *Store) change(ctx context.Context, what string, do func(*sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err == nil {
+		err = do(tx)
+		if err == nil {
+			err = tx.Commit()
+		} else {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
