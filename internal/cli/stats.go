@@ -74,11 +74,19 @@ func trafficCells(t wire.Traffic) []string {
 	if t.CacheHitRatio != nil {
 		cached = shareText(*t.CacheHitRatio)
 	}
-	cells := []string{countText(t.Requests), strconv.FormatFloat(t.PerSecond, 'f', 1, 64), shareText(t.ErrorShare), cached}
+	cells := []string{countText(t.Requests), rateText(t.PerSecond), shareText(t.ErrorShare), cached}
 	if t.Requests == 0 {
 		return append(cells[:2], "-", "-", "-", "-", "-")
 	}
 	return append(cells, latencyText(t.P50MS), latencyText(t.P95MS), latencyText(t.P99MS))
+}
+
+// rateText formats requests for each second. A rate that is not 0 does not look like 0.
+func rateText(perSecond float64) string {
+	if perSecond > 0 && perSecond < 0.1 {
+		return "<0.1"
+	}
+	return strconv.FormatFloat(perSecond, 'f', 1, 64)
 }
 
 // shareText formats a share of 0 to 1. One that is not 0 does not look like 0, nor another than 1
