@@ -26,18 +26,18 @@ type Config struct {
 	Keep         int           // deployments kept per project of those that were live, 10
 	KeepPreviews int           // and of the others, 10
 	KeepAssets   time.Duration // how long hashed files that production served stay, 7 days; negative: no longer than their deployment
+	Quotas       Quotas
+	PageCacheMiB int64          // memory for answers that visitors share, 128; negative: none
+	PageDiskMiB  int64          // disk for them, 1024; negative: none
+	Builds       builder.Limits // of pushed commits
+	AccessLog    AccessLog
+	ServerTiming bool          // adds Server-Timing to the answers of functions
+	Node         string        // path or version of Node.js, or nodejs.Auto; found in PATH when empty
+	Drain        time.Duration // how long a removed deployment's requests may continue, 5 min
+	Warm         time.Duration // how long the previously live deployment keeps a worker, 15 min
 	// SkewProtection is how long a tab that loaded a deployment may use it after another one is live,
 	// 24 hours; negative: not at all.
 	SkewProtection time.Duration
-	Quotas         Quotas
-	PageCacheMiB   int64          // memory for answers that visitors share, 128; negative: none
-	PageDiskMiB    int64          // disk for them, 1024; negative: none
-	Builds         builder.Limits // of pushed commits
-	AccessLog      AccessLog
-	ServerTiming   bool          // adds Server-Timing to the answers of functions
-	Node           string        // path or version of Node.js, or nodejs.Auto; found in PATH when empty
-	Drain          time.Duration // how long a removed deployment's requests may continue, 5 min
-	Warm           time.Duration // how long the previously live deployment keeps a worker, 15 min
 	// RequireIsolation is the lowest jail.Level at which Anchor starts, 0 to 3.
 	RequireIsolation int
 	Version          string
