@@ -34,7 +34,7 @@ import (
 // traffic does not follow a pointer.
 type Records interface {
 	release.DivisionRecords
-	release.ReleaseLister
+	release.Lister
 	// Project returns one project, or ErrNotFound.
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
 	// Live returns the live pointer of a project, or ErrNotFound before its first release.

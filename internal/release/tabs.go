@@ -15,8 +15,8 @@ type Option func(*anchor.Release)
 // live deployment, and Next.js' router reloads the page.
 func ForceReload(r *anchor.Release) { r.ForceReload = true }
 
-// ReleaseLister lists the releases of a project, newest first.
-type ReleaseLister interface {
+// Lister lists the releases of a project, newest first.
+type Lister interface {
 	Releases(ctx context.Context, p anchor.ProjectID, page anchor.Page) (anchor.List[anchor.Release], error)
 }
 
@@ -25,7 +25,7 @@ type ReleaseLister interface {
 // then forced a reload. The live deployment is not among them. A release that was undone counts as
 // if it had not happened. With a window of 0 there are none.
 func TabsUntil(
-	ctx context.Context, records ReleaseLister, p anchor.ProjectID, window time.Duration, now time.Time,
+	ctx context.Context, records Lister, p anchor.ProjectID, window time.Duration, now time.Time,
 ) (map[anchor.DeploymentID]time.Time, error) {
 	t := tabs{until: map[anchor.DeploymentID]time.Time{}, window: window, now: now}
 	if window <= 0 {
