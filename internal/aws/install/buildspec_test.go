@@ -1,6 +1,7 @@
 package install_test
 
 import (
+	"encoding/base64"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,5 +106,41 @@ func TestBuildspec_PlainApp(t *testing.T) {
 	}
 	if out := run(); out != "npx --yes @opennextjs/aws@4.1.12 build\n" {
 		t.Errorf("with a configuration it runs %s", out)
+	}
+}
+
+// The phase runs with an npx that writes down the id it gets in place of a build.
+func TestBuildspec_BuildPassesTheDeploymentsID(t *testing.T) {
+	tools := t.TempDir()
+	for name, script := range map[string]string{"npx": `printf %s "${NEXT_DEPLOYMENT_ID-none}" >id`, "npm": "exit 1"} {
+		if err := os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := func(text string) string { return "ANCHOR_BUILD_ENV=" + base64.StdEncoding.EncodeToString([]byte(text)) }
+	for name, c := range map[string]struct{ config, env, want string }{
+		"the deployment's":           {want: "d1"},
+		"one of a variable":          {env: script("export NEXT_DEPLOYMENT_ID='mine'\n"), want: "mine"},
+		"one that next.config has":   {config: "export default {\n  deploymentId: process.env.SHA,\n}\n", want: "none"},
+		"none that a comment has":    {config: "// no deploymentId here\nexport default {}\n", want: "d1"},
+		"none with a different name": {config: "export default { myDeploymentId: 1 }\n", want: "d1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			app := t.TempDir()
+			if c.config != "" {
+				if err := os.WriteFile(filepath.Join(app, "next.config.mjs"), []byte(c.config), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.CommandContext(t.Context(), "bash", "-c", phase(t, "build"))
+			cmd.Dir = app
+			cmd.Env = []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "APP_DIR=.", "ANCHOR_DEPLOYMENT_ID=d1", c.env}
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("build: %v\n%s", err, out)
+			}
+			if got, err := os.ReadFile(filepath.Join(app, "id")); err != nil || string(got) != c.want {
+				t.Errorf("OpenNext gets the id %q, %v; want %q", got, err, c.want)
+			}
+		})
 	}
 }
