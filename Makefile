@@ -85,6 +85,15 @@ emulators: .venv/.stamp
 	.venv/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
 	touch $@
 
+# checkov pins other versions of the emulators' libraries.
+.PHONY: checkov
+checkov: .checkov/.stamp
+
+.checkov/.stamp: tools/checkov/requirements.txt
+	python3 -m venv .checkov
+	.checkov/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
+	touch $@
+
 # Most tests wait: for emulators, for Node.js, for time limits. Three packages at a time, and
 # four of the parallel tests of each, keep two processors busy.
 TEST := $(GO) test -p 3 -parallel 4 -timeout 20m
@@ -112,7 +121,7 @@ test-race: emulators ## Packages with goroutines under the race detector
 test-all: test test-race test-slow ## Everything
 
 .PHONY: test-slow
-test-slow: build examples emulators ## Switches under load, kill -9, concurrency, pushes, AWS: some ten minutes
+test-slow: build examples emulators checkov ## Switches under load, kill -9, concurrency, pushes, AWS: some ten minutes
 	@scripts/install-bench-peers nginx varnish
 	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand|TestDifferential|TestH2Spec" ./e2e/... ./internal/local/acme/... ./internal/local/edge
 

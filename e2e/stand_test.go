@@ -109,7 +109,7 @@ func (a *standApp) deploys(t *testing.T) {
 			t.Errorf("the distribution is %+v", d)
 		}
 	}
-	if len(h.Distributions) != 1 || len(h.Stores) != 1 || len(h.Queues) != 1 || !strings.HasSuffix(h.Queues[0], ".fifo") {
+	if len(h.Distributions) != 1 || len(h.Stores) != 1 || !slices.Contains(h.Queues, "anchor-shop-revalidate.fifo") {
 		t.Errorf("the site has %v, %v, %v", h.Distributions, h.Stores, h.Queues)
 	}
 }

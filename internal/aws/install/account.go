@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -14,7 +15,7 @@ import (
 )
 
 // validRegion matches the form of all AWS regions: eu-central-1, us-gov-west-1.
-var validRegion = regexp.MustCompile(`^[a-z]{2,3}(-[a-z]+)+-\d+$`)
+var validRegion = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d+$`)
 
 // LoadConfig finds credentials, profile and region where the AWS SDK and CLI do: environment,
 // ~/.aws, SSO, instance roles. profile and region, when not empty, take precedence. It calls no
@@ -38,7 +39,26 @@ func LoadConfig(ctx context.Context, profile, region string) (sdk.Config, error)
 		return sdk.Config{}, anchor.Invalid("unknown_region", "%q is not an AWS region", c.Region).
 			Hintf("They look like eu-central-1.")
 	}
-	return c, nil
+	return c, refusePartition(c.Region)
+}
+
+// otherPartitions holds the prefixes of regions outside of the partition aws (AWS General Reference,
+// "AWS partitions").
+var otherPartitions = map[string]string{
+	"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso", "us-isob-": "aws-iso-b", "us-isof-": "aws-iso-f",
+	"eu-isoe-": "aws-iso-e", "eusc-": "aws-eusc",
+}
+
+// refusePartition refuses regions from which us-east-1 cannot be called: ACM's certificates for
+// CloudFront and CloudFront itself are there.
+func refusePartition(region string) error {
+	for prefix, partition := range otherPartitions {
+		if strings.HasPrefix(region, prefix) {
+			return anchor.Invalid("unsupported_partition", "region %s is in the partition %s, from which CloudFront and ACM in us-east-1 cannot be reached", region, partition).
+				Hintf("Anchor runs in the regions of the partition aws, such as eu-central-1. Name one with --region.")
+		}
+	}
+	return nil
 }
 
 // identifyCaller identifies the caller. This is the first step that can fail: credentials, region, network.

@@ -56,6 +56,16 @@ func TestConfig_RegionWithoutEndpoint(t *testing.T) {
 	fails(t, err, anchor.KindInvalid, "unknown_region", "sts.eu-nowhere-1.amazonaws.com", "--region")
 }
 
+func TestConfig_OtherPartitions(t *testing.T) {
+	for region, says := range map[string]string{"cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc"} {
+		_, err := install.LoadConfig(t.Context(), "", region)
+		fails(t, err, anchor.KindInvalid, "unsupported_partition", says, "us-east-1", "--region")
+	}
+	if _, err := install.LoadConfig(t.Context(), "", "eu-central-1"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestErrors_NameAction(t *testing.T) {
 	cloud := awstest.Shared(t)
 	i := open(t, config(t, cloud))

@@ -74,7 +74,8 @@ var arns = map[string]string{
 	"AssetsBucket.Arn":     "arn:aws:s3:::anchor-assets",
 	"SiteRole.Arn":         "arn:aws:iam::123456789012:role/anchor-site",
 	"DeployFunction.Arn":   "arn:aws:lambda:eu-central-1:123456789012:function:anchor-deploy",
-	"ArtifactsBucket":      "anchor-artifacts", "Installation": "anchor",
+	"FailedEvents.Arn":     "arn:aws:sqs:eu-central-1:123456789012:anchor-failed-events",
+	"ArtifactsBucket":      "anchor-artifacts", "CloudFrontDistributionId": "E1EXAMPLE", "Installation": "anchor",
 	"AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::AccountId": "123456789012",
 }
 
@@ -111,7 +112,31 @@ func TestPolicy_ResourcesFitActions(t *testing.T) {
 var conditions = map[string][]string{
 	"lambda:FunctionArn":           {"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"},
 	"iam:PassedToService":          {"iam:PassRole"},
-	"aws:ResourceTag/Installation": {"cloudfront:CreateInvalidation"},
+	"aws:ResourceTag/Installation": tagged,
+	"aws:ResourceTag/ManagedBy":    tagged,
+}
+
+// tagged holds the actions whose resource type has aws:ResourceTag, and whose resource has its tags
+// by the time of the call.
+var tagged = []string{
+	"cloudfront:GetDistribution", "cloudfront:GetDistributionConfig", "cloudfront:UpdateDistribution", "cloudfront:DeleteDistribution",
+	"cloudfront:CreateInvalidation", "cloudfront:GetDistributionTenant", "cloudfront:UpdateDistributionTenant",
+	"cloudfront:DeleteDistributionTenant", "acm:DeleteCertificate", "acm:DescribeCertificate",
+}
+
+// TestPolicy_TaggedResourcesAreOurs: an action on what CloudFront and ACM name by chance is granted on
+// the installation's own, or on the distribution that its settings name.
+func TestPolicy_TaggedResourcesAreOurs(t *testing.T) {
+	for role, statements := range policies(t) {
+		for _, s := range statements {
+			for _, action := range s.Action {
+				own := s.Condition["StringEquals"]["aws:ResourceTag/Installation"] != "" || s.Sid == "AdoptedEdge"
+				if slices.Contains(tagged, action) && !own {
+					t.Errorf("%s (%s) may %s what is not the installation's", role, s.Sid, action)
+				}
+			}
+		}
+	}
 }
 
 func TestPolicy_ConditionsFitActions(t *testing.T) {

@@ -63,6 +63,7 @@ var besides = map[string]string{
 	"lambda:TagResource":   "CreateFunction and CreateEventSourceMapping with tags",
 	"sqs:TagQueue":         "CreateQueue with tags",
 	"dynamodb:TagResource": "CreateTable with tags",
+	"sqs:SendMessage":      "Lambda sends an event that failed on with the handler's role",
 	"s3:ListBucket":        "without it HeadObject of a key that is not there is forbidden",
 }
 
