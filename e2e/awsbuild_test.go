@@ -1,6 +1,9 @@
 package e2e
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -43,12 +46,28 @@ func (a *account) builds(t *testing.T, app, project, commit string) string {
 	cmd.Env = append(append(os.Environ(), a.cloud.Env()...), "AWS_ENDPOINT_URL_LAMBDA="+a.lambda.URL,
 		"PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
 		"CODEBUILD_BUILD_SUCCEEDING=1", "CODEBUILD_RESOLVED_SOURCE_VERSION="+commit, "APP_DIR=.", "DEPLOY_HANDLER_NAME=anchor-deploy",
-		"ARTIFACTS_BUCKET="+a.made.ArtifactsBucket, "ANCHOR_DEPLOYMENT_ID="+deployment, "ANCHOR_PROJECT_ID="+projectID)
+		"ARTIFACTS_BUCKET="+a.made.ArtifactsBucket, "ANCHOR_DEPLOYMENT_ID="+deployment, "ANCHOR_PROJECT_ID="+projectID,
+		"ANCHOR_BUILD_PROOF="+a.proof(t, projectID, deployment))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("post_build: %v\n%s", err, out)
 	}
 	a.running.Wait()
 	return deployment
+}
+
+// proof returns the variable by which a build reports on its own deployment only. The emulator keeps
+// no build's variables.
+func (a *account) proof(t *testing.T, project, deployment string) string {
+	t.Helper()
+	var stored struct{ Parameter struct{ Value string } }
+	a.aws(&stored, "ssm", "get-parameter", "--name", "/anchor/key", "--with-decryption")
+	key, err := base64.StdEncoding.DecodeString(stored.Parameter.Value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte("build\x00" + project + "\x00" + deployment))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 func (a *account) postBuild(t *testing.T) string {
@@ -100,13 +119,14 @@ func (a *account) deploysBuilds(t *testing.T, app string, uploaded deployed) {
 func (a *account) endsFailedBuilds(t *testing.T) {
 	live := a.live(t)
 	for n, status := range []string{"FAILED", "STOPPED"} {
-		id, _ := a.startsBuild(t, "shop", fmt.Sprintf("%040d", n+1))
+		id, project := a.startsBuild(t, "shop", fmt.Sprintf("%040d", n+1))
 		a.deliver(a.handlers["anchor-deploy"], fmt.Appendf(nil, `{"source": "aws.codebuild", "detail-type": "CodeBuild Build State Change", "detail": {
 			"build-status": %q, "project-name": "anchor-build", "build-id": "arn:aws:codebuild:eu-central-1:123456789012:build/anchor-build:1",
 			"additional-information": {
-				"environment": {"environment-variables": [{"name": "ANCHOR_DEPLOYMENT_ID", "type": "PLAINTEXT", "value": %q}]},
+				"environment": {"environment-variables": [{"name": "ANCHOR_DEPLOYMENT_ID", "type": "PLAINTEXT", "value": %q},
+					{"name": "ANCHOR_PROJECT_ID", "type": "PLAINTEXT", "value": %q}, {"name": "ANCHOR_BUILD_PROOF", "type": "PLAINTEXT", "value": %q}]},
 				"phases": [{"phase-type": "BUILD", "phase-status": %q, "phase-context": ["COMMAND_EXECUTION_ERROR: exit status 1"]}]
-			}}}`, status, id, status))
+			}}}`, status, id, project, a.proof(t, project, id), status))
 		a.running.Wait()
 		var record struct{ Status, ErrorStep, ErrorMessage string }
 		if code, err := a.call("GET", "/projects/shop/deployments/"+id, nil, &record); code != 200 || err != nil {

@@ -151,7 +151,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 		Domains: &lambda.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
 		Builder: builds.Builder{
 			Client: codebuild.NewFromConfig(c), Project: s.buildProject,
-			Parameters: ssm.NewFromConfig(c), Prefix: "/" + s.installation + "/builds/",
+			Parameters: ssm.NewFromConfig(c), Prefix: "/" + s.installation + "/builds/", Key: key,
 		},
 		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
 		Dispatch: lambda.Dispatch(lambdasdk.NewFromConfig(c), s.deployer),

@@ -30,6 +30,7 @@ type Builder interface {
 const (
 	DeploymentVariable = "ANCHOR_DEPLOYMENT_ID"
 	ProjectVariable    = "ANCHOR_PROJECT_ID"
+	ProofVariable      = "ANCHOR_BUILD_PROOF" // shows that a report comes from this build, where builds report themselves
 )
 
 // Source is what to build.

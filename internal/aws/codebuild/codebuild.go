@@ -25,6 +25,7 @@ type Builder struct {
 	Parameters *ssm.Client
 	Project    string // of CodeBuild
 	Prefix     string // of the parameters that hold the variables of builds, "/<installation>/builds/"
+	Key        []byte // the installation's
 }
 
 // Build starts the build of d. The deployment's id is the idempotency token: within five minutes

@@ -60,7 +60,7 @@ func newBuilder(t *testing.T) (builds.Builder, *awstest.Cloud, *spy) {
 	}
 	s.bodies = nil
 	return builds.Builder{
-		Client: client, Project: "anchor-build", Parameters: ssm.NewFromConfig(cloud.Config()), Prefix: "/anchor/builds/",
+		Client: client, Project: "anchor-build", Parameters: ssm.NewFromConfig(cloud.Config()), Prefix: "/anchor/builds/", Key: []byte("key"),
 	}, cloud, s
 }
 
@@ -91,7 +91,7 @@ func TestBuild_VariablesIdentifyDeployment(t *testing.T) {
 		names = append(names, string(v.Type)+" "+sdk.ToString(v.Name)+"="+sdk.ToString(v.Value))
 	}
 	if got := strings.Join(names, " "); got != "PLAINTEXT ANCHOR_DEPLOYMENT_ID=01deployment PLAINTEXT ANCHOR_PROJECT_ID=01project "+
-		"PARAMETER_STORE ANCHOR_BUILD_ENV=/anchor/builds/01deployment" {
+		"PLAINTEXT ANCHOR_BUILD_PROOF=XQZtoBo0JZLpO4OikEPWMWmflFC5RcC2mJXx1EPS36U PARAMETER_STORE ANCHOR_BUILD_ENV=/anchor/builds/01deployment" {
 		t.Errorf("the variables are %s", got)
 	}
 	// CodeBuild treats two calls as one when token and parameters are equal.
@@ -100,6 +100,25 @@ func TestBuild_VariablesIdentifyDeployment(t *testing.T) {
 	}
 	if list := cloud.CLI(t, "codebuild", "list-builds-for-project", "--project-name", "anchor-build"); !strings.Contains(list, "anchor-build:") {
 		t.Errorf("the builds are %s", list)
+	}
+}
+
+func TestProves_OneBuildOnly(t *testing.T) {
+	b, _, calls := newBuilder(t)
+	if err := b.Build(t.Context(), shop, deployment, source, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(calls.bodies[0], `"ANCHOR_BUILD_PROOF"`)
+	_, rest, _ = strings.Cut(rest, `"value":"`)
+	proof, _, _ := strings.Cut(rest, `"`)
+	if !b.Proves(shop.ID, deployment.ID, proof) {
+		t.Errorf("the proof %q of a build does not prove it", proof)
+	}
+	other := b
+	other.Key = []byte("another")
+	if b.Proves(shop.ID, "01another", proof) || b.Proves("01another", deployment.ID, proof) || other.Proves(shop.ID, deployment.ID, proof) ||
+		b.Proves(shop.ID, deployment.ID, "") {
+		t.Error("it proves more")
 	}
 }
 

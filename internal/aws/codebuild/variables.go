@@ -39,6 +39,7 @@ func (b Builder) buildVariables(p anchor.Project, d anchor.Deployment, env map[s
 	all := []types.EnvironmentVariable{
 		variable(deploy.DeploymentVariable, sdk.String(string(d.ID)), types.EnvironmentVariableTypePlaintext),
 		variable(deploy.ProjectVariable, sdk.String(string(p.ID)), types.EnvironmentVariableTypePlaintext),
+		variable(deploy.ProofVariable, sdk.String(b.proof(p.ID, d.ID)), types.EnvironmentVariableTypePlaintext),
 	}
 	if len(env) > 0 {
 		all = append(all, variable(hidden, b.parameterName(d.ID), types.EnvironmentVariableTypeParameterStore))

@@ -55,7 +55,7 @@ func TestBuildspec_PostBuildUploadsAndInvokes(t *testing.T) {
 		cmd.Dir = app
 		cmd.Env = append(append(os.Environ(), cloud.Env()...), "PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
 			"CODEBUILD_BUILD_SUCCEEDING="+succeeding, "APP_DIR=.", "ARTIFACTS_BUCKET="+b.ArtifactsBucket, "DEPLOY_HANDLER_NAME=anchor-deploy",
-			"ANCHOR_DEPLOYMENT_ID=d1", "ANCHOR_PROJECT_ID=p1", "CODEBUILD_RESOLVED_SOURCE_VERSION=c0ffee")
+			"ANCHOR_DEPLOYMENT_ID=d1", "ANCHOR_PROJECT_ID=p1", "ANCHOR_BUILD_PROOF=proof", "CODEBUILD_RESOLVED_SOURCE_VERSION=c0ffee")
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("post_build: %v\n%s", err, out)
@@ -70,7 +70,7 @@ func TestBuildspec_PostBuildUploadsAndInvokes(t *testing.T) {
 	if out := run("1"); !strings.Contains(out, `"StatusCode": 202`) {
 		t.Errorf("after a good build it says %s", out)
 	}
-	if !strings.Contains(archives(), "artifacts/p1/c0ffee/d1/open-next.tar.gz") {
+	if !strings.Contains(archives(), "artifacts/p1/c0ffee/d1/proof/open-next.tar.gz") {
 		t.Errorf("the bucket has %s", archives())
 	}
 }

@@ -43,9 +43,13 @@ func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error
 	if c.Status == "SUCCEEDED" || c.Status == "IN_PROGRESS" {
 		return nil
 	}
-	id := c.deployment()
+	id := anchor.DeploymentID(c.variable(deploy.DeploymentVariable))
 	if !anchor.ValidID(string(id)) {
 		d.Log.WarnContext(ctx, "a build that is no deployment's ended", "build", c.Build, "status", c.Status)
+		return nil
+	}
+	if !d.Builder.Proves(anchor.ProjectID(c.variable(deploy.ProjectVariable)), id, c.variable(deploy.ProofVariable)) {
+		d.Log.WarnContext(ctx, "a state of a build does not come from the build of its deployment", "deploymentId", id, "build", c.Build)
 		return nil
 	}
 	d.forget(ctx, id)
@@ -58,10 +62,11 @@ func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error
 	return err
 }
 
-func (c buildChange) deployment() anchor.DeploymentID {
+// variable returns the value of a variable of the build, or "".
+func (c buildChange) variable(name string) string {
 	for _, v := range c.More.Environment.Variables {
-		if v.Name == deploy.DeploymentVariable {
-			return anchor.DeploymentID(v.Value)
+		if v.Name == name {
+			return v.Value
 		}
 	}
 	return ""

@@ -14,6 +14,8 @@ type BuilderWithEnv interface {
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source, env map[string]string) error
 	// AccessHint is that of deploy.Builder.
 	AccessHint() string
+	// Proves reports whether proof was given to the build of the deployment, and to no other.
+	Proves(p anchor.ProjectID, d anchor.DeploymentID, proof string) bool
 	// Forget deletes what Build stored of env, once the build has ended. Idempotent.
 	Forget(ctx context.Context, d anchor.DeploymentID) error
 }

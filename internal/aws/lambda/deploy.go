@@ -86,9 +86,12 @@ func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 
 func (d *Deployer) deploy(ctx context.Context, e DeployEvent) error {
 	log := d.Log.With("deploymentId", e.DeploymentID, "projectId", e.ProjectID)
-	log.InfoContext(ctx, "deploy", "artifactPath", e.ArtifactPath)
+	log.InfoContext(ctx, "deploy", "build", e.ArtifactPath != "")
 	defer d.discard(ctx, e.DeploymentID)
 	if e.ArtifactPath != "" {
+		if err := d.checkProof(ctx, e); err != nil {
+			return d.failed(ctx, e.DeploymentID, "import", err)
+		}
 		d.forget(ctx, e.DeploymentID)
 		adopted, err := d.adopt(ctx, e)
 		if err != nil {
@@ -138,6 +141,25 @@ func commitOf(e DeployEvent) (string, error) {
 			Hintf("Artifacts are stored under artifacts/<projectId>/<commitSha>/ in the artifact bucket.")
 	}
 	return commit, nil
+}
+
+// checkProof refuses an artifact that the deployment's own build did not leave: the path ends with the
+// deployment's id and the build's proof. A deployment that waits as queued has no build that could
+// prove anything.
+func (d *Deployer) checkProof(ctx context.Context, e DeployEvent) error {
+	record, err := d.Records.Deployment(ctx, e.DeploymentID)
+	if errors.Is(err, anchor.ErrNotFound) || err == nil && (record.Status == anchor.Queued || record.Status.Ended()) {
+		return nil // adopt reports it
+	}
+	if err != nil {
+		return fmt.Errorf("read deployment %s: %w", e.DeploymentID, err)
+	}
+	_, proof, found := strings.Cut(strings.TrimSuffix(e.ArtifactPath, "/"), "/"+string(e.DeploymentID)+"/")
+	if !found || !d.Builder.Proves(e.ProjectID, e.DeploymentID, proof) {
+		return anchor.Invalid("unproven_build", "the artifact for deployment %s does not come from its build", e.DeploymentID).
+			Hintf("A build leaves it below artifacts/<projectId>/<commitSha>/<deploymentId>/$%s/. Start a new build: anchor builds start", deploy.ProofVariable)
+	}
+	return nil
 }
 
 // discard frees space on the disk, which outlives the invocation.

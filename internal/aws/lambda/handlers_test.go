@@ -174,7 +174,7 @@ func TestBuilder_BuildIsDeployed(t *testing.T) {
 		t.Errorf("it is %s, built from %+v with %v", d.Status, b.source, b.env)
 	}
 	s.artifacts.from = platformtest.NewApp("v1").Write(t)
-	event := fmt.Sprintf(`{"deploymentId":%q,"projectId":%q,"artifactPath":"s3://bucket/artifacts/%s/c0ffee/"}`, d.ID, p.ID, p.ID)
+	event := fmt.Sprintf(`{"deploymentId":%q,"projectId":%q,"artifactPath":"s3://bucket/artifacts/%s/c0ffee/%s/proof-of-%s/"}`, d.ID, p.ID, p.ID, d.ID, d.ID)
 	for range 2 {
 		_, err := s.event(t.Context(), "deploy", event)
 		must(t, err)
@@ -198,12 +198,18 @@ func TestBuilder_ArtifactRefused(t *testing.T) {
 		_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{DeploymentID: d.ID, ProjectID: p.ID, ArtifactPath: path})
 		return err
 	}
-	for _, foreign := range []string{"artifacts/other/c0ffee/", "s3://b/artifacts/" + string(p.ID) + "/../x", "/etc", "s3://b"} {
+	proven := string(d.ID) + "/proof-of-" + string(d.ID) + "/"
+	for _, unproven := range []string{"", string(d.ID) + "/", string(d.ID) + "/proof-of-another/", "proof-of-" + string(d.ID) + "/", proven + "x/"} {
+		if err := event("artifacts/" + string(p.ID) + "/c0ffee/" + unproven); anchor.CodeOf(err) != "unproven_build" || len(s.artifacts.imported) != 0 {
+			t.Errorf("%s: %v", unproven, err)
+		}
+	}
+	for _, foreign := range []string{"artifacts/other/c0ffee/" + proven, "s3://b/artifacts/" + string(p.ID) + "/../" + proven, "/etc/" + proven, "s3://b/" + proven} {
 		if err := event(foreign); anchor.CodeOf(err) != "bad_artifact_path" || len(s.artifacts.imported) != 0 {
 			t.Errorf("%s: %v", foreign, err)
 		}
 	}
-	mine := "s3://b/artifacts/" + string(p.ID) + "/c0ffee/"
+	mine := "s3://b/artifacts/" + string(p.ID) + "/c0ffee/" + proven
 	s.artifacts.err = errors.New("S3 answers 503")
 	if err := event(mine); err == nil {
 		t.Error("an import that may go better next time is not tried again")
@@ -222,13 +228,14 @@ const buildFailed = `{
   "source": "aws.codebuild", "account": "123456789012", "time": "2017-09-01T16:14:28Z", "region": "us-west-2",
   "resources": ["arn:aws:codebuild:us-west-2:123456789012:build/anchor-build:8745a7a9-c340-456a-9166-edf953571bEX"],
   "detail": {
-    "build-status": "%s", "project-name": "anchor-build",
+    "build-status": "%[1]s", "project-name": "anchor-build",
     "build-id": "arn:aws:codebuild:us-west-2:123456789012:build/anchor-build:8745a7a9-c340-456a-9166-edf953571bEX",
     "additional-information": {
       "artifact": {"location": ""}, "timeout-in-minutes": 60, "build-complete": true, "initiator": "anchor-api",
       "environment": {
         "image": "aws/codebuild/standard:5.0", "privileged-mode": false, "compute-type": "BUILD_GENERAL1_SMALL", "type": "LINUX_CONTAINER",
-        "environment-variables": [{"name": "OTHER", "type": "PLAINTEXT", "value": "x"}, {"name": "ANCHOR_DEPLOYMENT_ID", "type": "PLAINTEXT", "value": "%s"}]
+        "environment-variables": [{"name": "OTHER", "type": "PLAINTEXT", "value": "x"}, {"name": "ANCHOR_DEPLOYMENT_ID", "type": "PLAINTEXT", "value": "%[2]s"},
+          {"name": "ANCHOR_PROJECT_ID", "type": "PLAINTEXT", "value": "p"}, {"name": "ANCHOR_BUILD_PROOF", "type": "PLAINTEXT", "value": "proof-of-%[2]s"}]
       },
       "logs": {"group-name": "/aws/codebuild/anchor-build", "stream-name": "8745a7a9", "deep-link": "https://console.aws.amazon.com/cloudwatch/home?#logEvent:x"},
       "phases": [
@@ -246,6 +253,9 @@ func TestBuilder_BuildFailed(t *testing.T) {
 	s.newProject()
 	d := s.asked("one")
 	_, err := s.event(t.Context(), "deploy", fmt.Sprintf(buildFailed, "SUCCEEDED", d.ID))
+	must(t, err)
+	s.wantStatus(d.ID, anchor.Building)
+	_, err = s.event(t.Context(), "deploy", strings.Replace(fmt.Sprintf(buildFailed, "FAILED", d.ID), "proof-of-", "guess-of-", 1))
 	must(t, err)
 	s.wantStatus(d.ID, anchor.Building)
 	for range 2 {

@@ -285,6 +285,10 @@ func (b *builder) Build(_ context.Context, _ anchor.Project, d anchor.Deployment
 	return b.err
 }
 
+func (b *builder) Proves(p anchor.ProjectID, d anchor.DeploymentID, proof string) bool {
+	return proof == "proof-of-"+string(d) && p != ""
+}
+
 func (b *builder) AccessHint() string { return "Give the builder access." }
 
 func (b *builder) Forget(_ context.Context, d anchor.DeploymentID) error {
