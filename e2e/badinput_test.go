@@ -128,6 +128,10 @@ func TestBundlesThatNeverAnswer(t *testing.T) {
 			says: []string{`did not answer GET / within 30s`}},
 	} {
 		dir := broken(t, b.edit)
+		// A project that the deploy itself created would be removed.
+		if _, text, code := a.run("projects", "create", project); code != 0 {
+			t.Fatal(text)
+		}
 		wg.Go(func() {
 			_, text, code := a.run("deploy", "--prebuilt", dir, "--project", project)
 			if code != 1 {
@@ -211,9 +215,7 @@ func TestBadApps(t *testing.T) {
 		if err != nil || !strings.Contains(string(log), "pages/index.jsx") {
 			t.Errorf("the kept output is %q, %v", log, err)
 		}
-		if r := a.records(t, "shop"); len(r) != 0 {
-			t.Errorf("the records are %+v", r)
-		}
+		none(t)
 	})
 }
 

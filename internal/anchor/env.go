@@ -1,16 +1,67 @@
 package anchor
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 )
 
-// EnvVar is an environment variable of a project.
+// EnvVar is an environment variable of a project. A project may have several of one name, each in a
+// slot of its own.
 type EnvVar struct {
-	Name      string   `json:"name"`
-	Value     string   `json:"value"`
-	For       EnvPhase `json:"for"`
-	UpdatedAt int64    `json:"updatedAt"`
+	Name        string      `json:"name"`
+	Value       string      `json:"value"`
+	For         EnvPhase    `json:"for"`
+	Environment Environment `json:"environment,omitempty" enum:"production,preview" doc:"The deployments that get it; all when it is missing"`
+	Branch      string      `json:"branch,omitempty" doc:"The branch whose previews get it; all when it is missing"`
+	UpdatedAt   int64       `json:"updatedAt"`
+}
+
+// Slot returns where the variable is stored.
+func (v EnvVar) Slot() EnvSlot {
+	return EnvSlot{Name: v.Name, Environment: v.Environment, Branch: v.Branch}
+}
+
+// Environment is what a deployment is for.
+type Environment string
+
+// The environments of a project.
+const (
+	EnvProduction Environment = "production"
+	EnvPreview    Environment = "preview"
+)
+
+// EnvSlot is the place of a variable among those of a project: there is one of each slot.
+type EnvSlot struct {
+	Name        string
+	Environment Environment // "" for both
+	Branch      string      // "" for every branch; others only for EnvPreview
+}
+
+// Compare orders slots by name, and the more general ones first.
+func (s EnvSlot) Compare(other EnvSlot) int {
+	return cmp.Or(cmp.Compare(s.Name, other.Name), cmp.Compare(s.Environment, other.Environment), cmp.Compare(s.Branch, other.Branch))
+}
+
+// EnvScope selects variables: those of the deployments of an environment, and of a branch.
+type EnvScope struct {
+	Environment Environment
+	Branch      string
+}
+
+// ScopeOf returns the scope of a deployment of a branch: a branch that is not the production branch is
+// a preview, unless the deployment goes live.
+func (p Project) ScopeOf(branch string, noRelease bool) EnvScope {
+	if noRelease && branch != "" && branch != p.ProductionBranch {
+		return EnvScope{Environment: EnvPreview, Branch: branch}
+	}
+	return EnvScope{Environment: EnvProduction, Branch: branch}
+}
+
+// Reaches reports whether a variable of the slot is one of the scope's. Of two of one name, the
+// later one in the order of slots counts.
+func (s EnvSlot) Reaches(scope EnvScope) bool {
+	return (s.Environment == "" || s.Environment == scope.Environment) && (s.Branch == "" || s.Branch == scope.Branch)
 }
 
 // EnvPhase is when a variable is set.
@@ -49,6 +100,15 @@ func CheckEnv(v EnvVar) error {
 	case v.For != EnvBuild && v.For != EnvRun && v.For != EnvBoth:
 		return Invalid("bad_env", "%s is for %q, which is not a phase", v.Name, v.For).
 			Hintf("Use build, run or both.")
+	case v.Environment != "" && v.Environment != EnvProduction && v.Environment != EnvPreview:
+		return Invalid("bad_env", "%s is for %q, which is not an environment", v.Name, v.Environment).
+			Hintf("Use production or preview.")
+	case v.Branch != "" && v.Environment != EnvPreview:
+		return Invalid("bad_env", "%s is for the branch %s of %s; only previews have branches", v.Name, v.Branch, cmp.Or(string(v.Environment), "both environments")).
+			Hintf("Add --for preview, or omit the branch.")
+	case len(v.Branch) > 255 || strings.ContainsFunc(v.Branch, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return Invalid("bad_env", "%q cannot be the name of a branch", v.Branch).
+			Hintf("Use at most 255 characters without spaces.")
 	}
 	for _, prefix := range reservedEnv {
 		if v.Name != RootVariable && strings.HasPrefix(v.Name, prefix) {

@@ -50,8 +50,11 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	if in.Body.Delta != nil && len(in.Body.Manifest.Files) > 0 {
 		return nil, anchor.Invalid("two_manifests", "the request has both a manifest and a delta").Hintf("Send one of them.")
 	}
+	if in.Body.FilesOf != "" && (in.Body.Delta != nil || len(in.Body.Manifest.Files) > 0) {
+		return nil, anchor.Invalid("two_manifests", "the request names a deployment and lists files").Hintf("Send one of them.")
+	}
 	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
-		Manifest: in.Body.Manifest, Delta: in.Body.Delta, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
+		Manifest: in.Body.Manifest, Delta: in.Body.Delta, FilesOf: in.Body.FilesOf, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
 		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload,
 	})
 	if err != nil {

@@ -61,28 +61,36 @@ func (s *server) setEnv(ctx context.Context, in *struct {
 		if v.For == "" {
 			v.For = anchor.EnvBoth
 		}
-		vars = append(vars, anchor.EnvVar{Name: v.Name, Value: v.Value, For: v.For, UpdatedAt: now})
+		vars = append(vars, anchor.EnvVar{
+			Name: v.Name, Value: v.Value, For: v.For, Environment: v.Environment, Branch: v.Branch, UpdatedAt: now,
+		})
 	}
 	return nil, s.Env.Set(ctx, p.ID, vars)
 }
 
 func (s *server) removeEnv(ctx context.Context, in *struct {
 	InProject
-	Name string `path:"name" maxLength:"128"`
+	Name        string             `path:"name" maxLength:"128"`
+	Environment anchor.Environment `query:"environment" enum:"production,preview" doc:"That of the variable, if it has one"`
+	Branch      string             `query:"branch" maxLength:"255" doc:"That of the variable, if it has one"`
 }) (*empty, error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	return nil, s.Env.Remove(ctx, p.ID, in.Name)
+	return nil, s.Env.Remove(ctx, p.ID, anchor.EnvSlot{Name: in.Name, Environment: in.Environment, Branch: in.Branch})
 }
 
-func (s *server) buildEnv(ctx context.Context, in *InProject) (*body[wire.BuildEnv], error) {
+func (s *server) buildEnv(ctx context.Context, in *struct {
+	InProject
+	Environment anchor.Environment `query:"environment" enum:"production,preview" default:"production" doc:"What the deployment is for"`
+	Branch      string             `query:"branch" maxLength:"255" doc:"Of a preview"`
+}) (*body[wire.BuildEnv], error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	values, err := s.Env.ForBuild(ctx, p.ID)
+	values, err := s.Env.ForBuild(ctx, p.ID, anchor.EnvScope{Environment: in.Environment, Branch: in.Branch})
 	if err != nil {
 		return nil, err
 	}

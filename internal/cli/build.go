@@ -32,6 +32,29 @@ func (s *shell) buildApp(ctx context.Context, b build.Builder, p *progress) (str
 	return tree, nil
 }
 
+// buildVariables returns the project's variables for the build and those that Anchor sets.
+func (d *deploying) buildVariables(ctx context.Context) (vars map[string]string, err error) {
+	c := readCommit(ctx, d.dir).withOptions(d.options)
+	scope := d.scope(c)
+	vars = map[string]string{}
+	if d.target.exists() {
+		if vars, err = d.client.BuildEnv(ctx, d.slug, scope); err != nil {
+			return nil, err
+		}
+	}
+	for name, value := range map[string]string{
+		"ANCHOR_ENV": string(scope.Environment), "ANCHOR_GIT_COMMIT_SHA": c.sha, "ANCHOR_GIT_BRANCH": c.branch,
+	} {
+		if value != "" {
+			vars[name] = value
+		}
+	}
+	if scope.Environment == anchor.EnvProduction && d.target.project.URL != "" {
+		vars["ANCHOR_URL"] = d.target.project.URL
+	}
+	return vars, nil
+}
+
 // serverMachine returns what machine the server needs the build for; the zero value stands for this one.
 func (d *deploying) serverMachine(ctx context.Context) (build.Target, error) {
 	status, err := d.client.Status(ctx)
@@ -69,7 +92,8 @@ func (p *progress) Done(step, detail string) { p.endStep(step, detail) }
 const actionsKey = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 
 // buildEnv returns this process's environment with the project's variables. NODE_ENV would make
-// package managers omit what builds need; a build must not see Anchor's token.
+// package managers omit what builds need; a build must not see Anchor's token, and ANCHOR_URL is the
+// server's here and the site's in a build.
 func buildEnv(vars map[string]string) []string {
 	if os.Getenv(actionsKey) != "" {
 		vars = maps.Clone(vars)
@@ -78,7 +102,7 @@ func buildEnv(vars map[string]string) []string {
 	var env []string
 	for _, entry := range os.Environ() {
 		name, _, _ := strings.Cut(entry, "=")
-		if _, replaced := vars[name]; replaced || name == "NODE_ENV" || name == "ANCHOR_TOKEN" {
+		if _, replaced := vars[name]; replaced || name == "NODE_ENV" || name == "ANCHOR_TOKEN" || name == "ANCHOR_URL" {
 			continue
 		}
 		env = append(env, entry)

@@ -165,11 +165,9 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	if err := d.findProject(ctx); err != nil {
 		return wire.Deployment{}, err
 	}
-	var vars map[string]string
-	if d.target.exists() {
-		if vars, err = d.client.BuildEnv(ctx, d.slug); err != nil {
-			return wire.Deployment{}, err
-		}
+	vars, err := d.buildVariables(ctx)
+	if err != nil {
+		return wire.Deployment{}, err
 	}
 	machine, err := d.serverMachine(ctx)
 	if err != nil {
@@ -203,6 +201,11 @@ func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	return d.sendBuild(ctx, a)
 }
 
+// scope returns which of the project's variables a deployment of the commit gets.
+func (d *deploying) scope(c commit) anchor.EnvScope {
+	return d.target.project.ScopeOf(c.branch, d.options.noRelease || !d.options.prod)
+}
+
 func (d *deploying) scanTree(ctx context.Context, tree string) (build.Output, error) {
 	d.progress.beginStep("Scan")
 	a, err := build.Scan(ctx, tree)
@@ -219,7 +222,9 @@ func (d *deploying) findProject(ctx context.Context) (err error) {
 		return err
 	}
 	d.target, err = d.chooseProject(ctx, d.client, d.dir, d.options.yes)
-	d.slug = d.target.slug
+	if d.slug = d.target.slug; err == nil && !d.target.exists() {
+		d.target.project.ProductionBranch = productionBranch(ctx, d.dir, readCommit(ctx, d.dir).withOptions(d.options))
+	}
 	return err
 }
 
@@ -231,9 +236,9 @@ func folderSlug(dir string) string {
 }
 
 // ensureProject makes the project on its first deploy, and ties the folder to it.
-func (d *deploying) ensureProject(ctx context.Context, c commit) (err error) {
+func (d *deploying) ensureProject(ctx context.Context) (err error) {
 	if !d.target.exists() {
-		d.created, err = d.target.createProject(ctx, d.client, productionBranch(ctx, d.dir, c))
+		d.created, err = d.target.createProject(ctx, d.client, d.target.project.ProductionBranch)
 		if err != nil {
 			return err
 		}
@@ -286,7 +291,7 @@ func (d *deploying) unlink() error {
 // the server does not wait for files that will not come.
 func (d *deploying) sendBuild(ctx context.Context, a build.Output) (record wire.Deployment, err error) {
 	c := readCommit(ctx, d.dir).withOptions(d.options)
-	if err := d.ensureProject(ctx, c); err != nil {
+	if err := d.ensureProject(ctx); err != nil {
 		return wire.Deployment{}, err
 	}
 	defer func() {
@@ -294,7 +299,7 @@ func (d *deploying) sendBuild(ctx context.Context, a build.Output) (record wire.
 			d.removeCreated(ctx)
 		}
 	}()
-	d.preview = !d.options.prod && c.branch != "" && c.branch != d.target.project.ProductionBranch
+	d.preview = d.scope(c).Environment == anchor.EnvPreview
 	d.progress.beginStep("Upload")
 	before := d.client.BytesSent()
 	started, err := d.start(ctx, a.Manifest, wire.StartDeployment{

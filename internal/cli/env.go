@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -13,31 +14,72 @@ import (
 )
 
 func (s *shell) envCommand() *cobra.Command {
-	return parentCommand("env", "Set, list and remove environment variables", s.setEnvCommand(), s.listEnvCommand(), s.removeEnvCommand())
+	return parentCommand("env", "Set, list and remove environment variables",
+		s.setEnvCommand(), s.listEnvCommand(), s.removeEnvCommand(), s.pullEnvCommand(), s.importEnvCommand())
+}
+
+// envFor are the flags that say what a variable is for.
+type envFor struct{ words, branch string }
+
+func (f *envFor) declareFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.words, "for", "both", "when it is set (build, run or both) and in which deployments\n(production or preview; all by default), such as run,preview")
+	cmd.Flags().StringVar(&f.branch, "branch", "", "only in previews of this branch")
+}
+
+// variable returns a variable without name and value that is for what the flags say.
+func (f *envFor) variable() (v anchor.EnvVar, err error) {
+	v.For, v.Branch = anchor.EnvBoth, f.branch
+	if f.branch != "" {
+		v.Environment = anchor.EnvPreview
+	}
+	for word := range strings.SplitSeq(f.words, ",") {
+		switch word = strings.TrimSpace(word); anchor.EnvPhase(word) {
+		case anchor.EnvBuild, anchor.EnvRun, anchor.EnvBoth:
+			v.For = anchor.EnvPhase(word)
+			continue
+		}
+		v.Environment = anchor.Environment(word)
+		if v.Environment != anchor.EnvProduction && v.Environment != anchor.EnvPreview {
+			return v, usagef("--for has %q; use build, run or both, and production or preview", word)
+		}
+	}
+	if f.branch != "" && v.Environment != anchor.EnvPreview {
+		return v, usagef("--branch is for previews, and --for says production")
+	}
+	return v, nil
 }
 
 func (s *shell) setEnvCommand() *cobra.Command {
-	var phase string
+	var to envFor
 	cmd := &cobra.Command{
 		Use: "set NAME=value… | set NAME -", Short: "Set variables; NAME - reads one value from standard input",
 		Long: "Sets environment variables of the project. They take effect with the next\n" +
-			"deployment: every existing deployment keeps the values it was deployed with.",
-		Example: "  anchor env set API_URL=https://api.example.com --for run\n  anchor env set API_KEY - <key.txt",
-		Args:    cobra.MinimumNArgs(1),
-		RunE:    func(cmd *cobra.Command, args []string) error { return s.setEnv(cmd.Context(), args, phase) },
+			"deployment: every existing deployment keeps the values it was deployed with.\n" +
+			"A variable for previews or production replaces the one for all deployments, and\n" +
+			"one for a branch that for all previews.",
+		Example: "  anchor env set API_URL=https://api.example.com --for run\n  anchor env set API_KEY - <key.txt\n" +
+			"  anchor env set API_URL=https://test.example.com --for preview\n  anchor env set FLAG=on --for preview --branch feature/x",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return s.setEnv(cmd.Context(), args, to) },
 	}
-	cmd.Flags().StringVar(&phase, "for", "both", "where the variable is set: build, run or both")
+	to.declareFlags(cmd)
 	return cmd
 }
 
 type envSet struct {
-	Project string   `json:"project"`
-	Set     []string `json:"set"`
-	For     string   `json:"for"`
+	Project     string             `json:"project"`
+	Set         []string           `json:"set"`
+	For         anchor.EnvPhase    `json:"for"`
+	Environment anchor.Environment `json:"environment,omitempty"`
+	Branch      string             `json:"branch,omitempty"`
 }
 
-func (s *shell) setEnv(ctx context.Context, args []string, phase string) error {
-	vars, err := s.readVars(args, anchor.EnvPhase(phase))
+func (s *shell) setEnv(ctx context.Context, args []string, to envFor) error {
+	like, err := to.variable()
+	if err != nil {
+		return err
+	}
+	vars, err := s.readVars(args, like)
 	if err != nil {
 		return err
 	}
@@ -48,17 +90,39 @@ func (s *shell) setEnv(ctx context.Context, args []string, phase string) error {
 	if err := c.SetEnv(ctx, project, vars); err != nil {
 		return err
 	}
-	out := envSet{Project: project, For: phase}
+	return s.printSet(project, vars, like)
+}
+
+func (s *shell) printSet(project string, vars []wire.SetVar, like anchor.EnvVar) error {
+	out := envSet{Project: project, For: like.For, Environment: like.Environment, Branch: like.Branch}
 	for _, v := range vars {
 		out.Set = append(out.Set, v.Name)
 	}
 	return s.printResult(out, func(w io.Writer) {
-		fmt.Fprintf(w, "Set %s on %s. It takes effect with the next deployment.\n", strings.Join(out.Set, ", "), project)
+		printWrapped(w, "", fmt.Sprintf("Set %s on %s%s. It takes effect with the next deployment.", strings.Join(out.Set, ", "), project, describeSlot(like.Slot())))
 	})
 }
 
+// describeSlot returns what a variable is for, with a space before it; "" for all deployments.
+func describeSlot(slot anchor.EnvSlot) string {
+	switch {
+	case slot.Branch != "":
+		return " for previews of " + slot.Branch
+	case slot.Environment != "":
+		return " for " + string(slot.Environment)
+	}
+	return ""
+}
+
+// setVar returns the variable like, with that name and value, as it is sent.
+func setVar(name, value string, like anchor.EnvVar) (wire.SetVar, error) {
+	like.Name, like.Value = name, value
+	v := wire.SetVar{Name: name, Value: value, For: like.For, Environment: like.Environment, Branch: like.Branch}
+	return v, anchor.CheckEnv(like)
+}
+
 // readVars checks what it reads, so that a mistake is found without a server.
-func (s *shell) readVars(args []string, phase anchor.EnvPhase) ([]wire.SetVar, error) {
+func (s *shell) readVars(args []string, like anchor.EnvVar) ([]wire.SetVar, error) {
 	var vars []wire.SetVar
 	for i := 0; i < len(args); i++ {
 		name, value, assigned := strings.Cut(args[i], "=")
@@ -72,10 +136,11 @@ func (s *shell) readVars(args []string, phase anchor.EnvPhase) ([]wire.SetVar, e
 			}
 			value, i = read, i+1
 		}
-		if err := anchor.CheckEnv(anchor.EnvVar{Name: name, Value: value, For: phase}); err != nil {
+		v, err := setVar(name, value, like)
+		if err != nil {
 			return nil, err
 		}
-		vars = append(vars, wire.SetVar{Name: name, Value: value, For: phase})
+		vars = append(vars, v)
 	}
 	return vars, nil
 }
@@ -116,26 +181,36 @@ func (s *shell) listEnv(ctx context.Context, reveal bool) error {
 			if reveal {
 				value = cleanText(v.Value)
 			}
-			rows = append(rows, []string{v.Name, string(v.For), formatAge(v.UpdatedAt), value})
+			in := strings.TrimSpace(string(v.Environment) + " " + cleanText(v.Branch))
+			rows = append(rows, []string{v.Name, string(v.For), cmp.Or(in, "all"), formatAge(v.UpdatedAt), value})
 		}
-		s.printTable(w, []string{"NAME", "FOR", "CHANGED", "VALUE"}, rows)
+		s.printTable(w, []string{"NAME", "FOR", "IN", "CHANGED", "VALUE"}, rows)
 	})
 }
 
 func (s *shell) removeEnvCommand() *cobra.Command {
-	return &cobra.Command{
+	var of envFor
+	cmd := &cobra.Command{
 		Use: "rm NAME", Short: "Remove a variable", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			v, err := of.variable()
+			if err != nil {
+				return err
+			}
 			c, project, err := s.inProject()
 			if err != nil {
 				return err
 			}
-			if err := c.RemoveEnv(cmd.Context(), project, args[0]); err != nil {
+			v.Name = args[0]
+			if err := c.RemoveEnv(cmd.Context(), project, v.Slot()); err != nil {
 				return err
 			}
-			return s.printResult(removed{Removed: args[0]}, func(w io.Writer) {
-				fmt.Fprintf(w, "Removed %s from %s. It takes effect with the next deployment.\n", args[0], project)
+			return s.printResult(removed{Removed: v.Name}, func(w io.Writer) {
+				fmt.Fprintf(w, "Removed %s from %s%s. It takes effect with the next deployment.\n", v.Name, project, describeSlot(v.Slot()))
 			})
 		},
 	}
+	cmd.Flags().StringVar(&of.words, "for", "both", "production or preview, if the variable is for one of them only")
+	cmd.Flags().StringVar(&of.branch, "branch", "", "the branch, if the variable is for its previews only")
+	return cmd
 }

@@ -51,6 +51,8 @@ func (s *shell) promoteCommand() *cobra.Command {
 	var reload bool
 	cmd := &cobra.Command{
 		Use: "promote ID", Short: "Make a deployment live", Args: cobra.ExactArgs(1),
+		Long: "Makes a deployment live: at once, unless it is a preview. The files of a preview\n" +
+			"are deployed once more, with the run-time variables of production.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return s.runPromote(cmd.Context(), anchor.DeploymentID(args[0]), wire.Promote{ForceReload: reload})
 		},
@@ -63,6 +65,17 @@ func (s *shell) runPromote(ctx context.Context, id anchor.DeploymentID, request 
 	c, project, err := s.inProject()
 	if err != nil {
 		return err
+	}
+	of, err := c.Deployment(ctx, project, id)
+	if err != nil {
+		return err
+	}
+	owner, err := c.Project(ctx, project)
+	if err != nil {
+		return err
+	}
+	if owner.ScopeOf(of.Branch, of.NoRelease).Environment == anchor.EnvPreview && of.CanServe() {
+		return s.promotePreview(ctx, c, owner, of, request)
 	}
 	p, err := c.Promote(ctx, project, id, request)
 	if err != nil {

@@ -59,6 +59,9 @@ type Parts struct {
 	// DispatchRemoval makes another process remove a retired project; nil where this one does.
 	DispatchRemoval func(context.Context, anchor.ProjectID) error
 
+	// URLs is that of deploy.Options.
+	URLs func(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
+
 	Keep   Keep
 	Limits Limits
 
@@ -125,7 +128,7 @@ func newDeploys(p Parts, releases *release.Service) *deploy.Service {
 			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets, Tabs: p.Keep.Tabs,
 		},
 		Runner: p.Runner, Builder: p.Builder,
-	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep})
+	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep, URLs: p.URLs})
 }
 
 func newProjects(p Parts, deploys *deploy.Service, domains *domains.Service) *project.Service {

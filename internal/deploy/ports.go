@@ -59,11 +59,12 @@ type Bundles interface {
 
 // Env returns the environment that a deployment runs with.
 type Env interface {
-	// ForRun returns the project's run-time variables as they are now.
-	ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error)
-	// Lock fixes the project's run-time variables for the deployment and returns them. Later
-	// calls return the same values, even when the project's have changed.
-	Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error)
+	// ForRun returns the project's run-time variables in the scope as they are now.
+	ForRun(ctx context.Context, p anchor.ProjectID, scope anchor.EnvScope) (map[string]string, error)
+	// Lock fixes the run-time variables for the deployment, the project's in the scope and those of
+	// system, and returns them. Later calls return the same values, even when the project's have
+	// changed.
+	Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, scope anchor.EnvScope, system map[string]string) (map[string]string, error)
 }
 
 // Artifact is everything that a platform knows of a deployment.

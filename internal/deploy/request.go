@@ -8,7 +8,8 @@ import (
 // Request asks for a deployment of the files the manifest names.
 type Request struct {
 	Manifest      artifact.Manifest
-	Delta         *artifact.Delta // in place of Manifest when not nil
+	Delta         *artifact.Delta     // in place of Manifest when not nil
+	FilesOf       anchor.DeploymentID // takes the files of that deployment in place of Manifest when not ""
 	CommitSha     string
 	CommitMessage string
 	Branch        string

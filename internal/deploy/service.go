@@ -46,6 +46,9 @@ type Ports struct {
 type Options struct {
 	Quota Quota
 
+	// URLs returns where a project and a deployment can be seen, "" while that is not known. nil: never.
+	URLs func(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
+
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
 }
@@ -116,7 +119,12 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		}
 	}
 	var err error
-	if req.Manifest, err = s.checkManifest(ctx, p, req.Manifest); err != nil {
+	if req.FilesOf != "" {
+		if req.Manifest, err = s.manifestOf(ctx, p, req.FilesOf); err != nil {
+			return Started{}, err
+		}
+	}
+	if req.Manifest, err = s.checkManifest(ctx, p, req); err != nil {
 		return Started{}, err
 	}
 	d := anchor.Deployment{
@@ -146,8 +154,8 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 
 // checkManifest refuses a manifest before anything is recorded, and returns it without the links
 // that cannot stay links.
-func (s *Service) checkManifest(ctx context.Context, p anchor.ProjectID, m artifact.Manifest) (artifact.Manifest, error) {
-	m, err := m.Inline(opennext.LinkHome, artifact.DefaultLimits)
+func (s *Service) checkManifest(ctx context.Context, p anchor.ProjectID, req Request) (artifact.Manifest, error) {
+	m, err := req.Manifest.Inline(opennext.LinkHome, artifact.DefaultLimits)
 	if err != nil {
 		return m, err
 	}
@@ -155,11 +163,25 @@ func (s *Service) checkManifest(ctx context.Context, p anchor.ProjectID, m artif
 	if err != nil {
 		return m, fmt.Errorf("find project %s: %w", p, err)
 	}
-	env, err := s.Env.ForRun(ctx, p)
+	env, err := s.Env.ForRun(ctx, p, project.ScopeOf(req.Branch, req.NoRelease))
 	if err != nil {
 		return m, fmt.Errorf("read the environment variables: %w", err)
 	}
 	return m, s.Platform.CheckManifest(project, m, env)
+}
+
+// manifestOf returns the files of another deployment of the project, a Conflict when they were removed.
+func (s *Service) manifestOf(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (artifact.Manifest, error) {
+	d, err := s.Get(ctx, p, id)
+	if err != nil {
+		return artifact.Manifest{}, err
+	}
+	m, err := s.Bundles.Manifest(ctx, d.Serves())
+	if d.PrunedAt != 0 || errors.Is(err, anchor.ErrNotFound) {
+		return m, anchor.Conflict("files_gone", "the files of deployment %s were removed", id).Because(err).
+			Hintf("Deploy its commit again, or choose a deployment whose files are kept: `anchor deployments`.")
+	}
+	return m, err
 }
 
 // expandDelta returns the whole manifest that a delta describes.

@@ -68,7 +68,7 @@ func (r *run) checkArtifact(ctx context.Context, note Note) error {
 	if err != nil {
 		return err
 	}
-	env, err := r.Env.Lock(ctx, r.record.ProjectID, r.record.ID)
+	env, err := r.Env.Lock(ctx, r.record.ProjectID, r.record.ID, r.scope(), r.systemVariables())
 	if err != nil {
 		return fmt.Errorf("lock the environment variables: %w", err)
 	}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -44,7 +46,7 @@ func (e *Env) Set(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar)
 	}
 	sealed := make([]anchor.EnvVar, len(vars))
 	for i, v := range vars {
-		v.Value = string(e.Box.Seal([]byte(v.Value), placeOf(p, v.Name)...))
+		v.Value = string(e.Box.Seal([]byte(v.Value), placeOf(p, v)...))
 		v.UpdatedAt = now(e.Now)
 		sealed[i] = v
 	}
@@ -56,15 +58,15 @@ func checkSet(vars []anchor.EnvVar) error {
 		return anchor.TooLarge("too_many_env", "the request sets %d variables, which is too many", len(vars)).
 			Hintf("Set at most %d per request.", maxSet)
 	}
-	seen := map[string]bool{}
+	seen := map[anchor.EnvSlot]bool{}
 	for _, v := range vars {
 		if err := anchor.CheckEnv(v); err != nil {
 			return err
 		}
-		if seen[v.Name] {
+		if seen[v.Slot()] {
 			return anchor.Invalid("bad_env", "%s is set twice", v.Name).Hintf("Set each variable once.")
 		}
-		seen[v.Name] = true
+		seen[v.Slot()] = true
 	}
 	return nil
 }
@@ -89,8 +91,8 @@ func (e *Env) List(ctx context.Context, p anchor.ProjectID, reveal bool) ([]anch
 
 // Remove removes a variable, or returns NotFound. Deployments keep the variables that they were
 // deployed with.
-func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error {
-	return e.Variables.DeleteEnv(ctx, p, name)
+func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, slot anchor.EnvSlot) error {
+	return e.Variables.DeleteEnv(ctx, p, slot)
 }
 
 // ActionsKey is the variable with the key from which Next.js makes the ids of Server Actions and by
@@ -99,10 +101,10 @@ func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, name string) error
 // actions fail as soon as another build answers them.
 const ActionsKey = "NEXT_SERVER_ACTIONS_ENCRYPTION_KEY"
 
-// ForBuild returns the variables a build sees. ActionsKey is among them: the project's own, the same
+// ForBuild returns the variables that a build in the scope sees. ActionsKey is among them: the project's own, the same
 // for all its builds, unless the user has set one.
-func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
-	values, err := e.valuesFor(ctx, p, anchor.EnvBuild)
+func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID, scope anchor.EnvScope) (map[string]string, error) {
+	values, err := e.valuesFor(ctx, p, anchor.EnvBuild, scope)
 	if err != nil || values[ActionsKey] != "" {
 		return values, err
 	}
@@ -114,22 +116,23 @@ func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]stri
 	return values, nil
 }
 
-// ForRun returns the run-time variables that Lock would fix now.
-func (e *Env) ForRun(ctx context.Context, p anchor.ProjectID) (map[string]string, error) {
-	return e.valuesFor(ctx, p, anchor.EnvRun)
+// ForRun returns the run-time variables that Lock would fix now for a deployment in the scope.
+func (e *Env) ForRun(ctx context.Context, p anchor.ProjectID, scope anchor.EnvScope) (map[string]string, error) {
+	return e.valuesFor(ctx, p, anchor.EnvRun, scope)
 }
 
-// Lock fixes the project's run-time variables for the deployment and returns them. Later calls
-// return the same values, even when the project's have changed. NotFound when the deployment is
-// unknown.
-func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (map[string]string, error) {
+// Lock fixes the run-time variables for the deployment, the project's in the scope and those of system,
+// and returns them. Later calls return the same values, even when the project's have changed. NotFound
+// when the deployment is unknown.
+func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, scope anchor.EnvScope, system map[string]string) (map[string]string, error) {
 	values, err := e.Locked(ctx, d)
 	if !errors.Is(err, anchor.ErrNotFound) {
 		return values, err
 	}
-	if values, err = e.ForRun(ctx, p); err != nil {
+	if values, err = e.ForRun(ctx, p, scope); err != nil {
 		return nil, err
 	}
+	maps.Copy(values, system)
 	plain, err := encodeValues(values)
 	if err != nil {
 		return nil, fmt.Errorf("lock the environment of %s: %w", d, err)
@@ -190,14 +193,17 @@ func decodeValues(plain []byte) (map[string]string, error) {
 	return values, nil
 }
 
-func (e *Env) valuesFor(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase) (map[string]string, error) {
+// valuesFor returns the values of the scope. A variable for a branch replaces the one for all previews,
+// and that the one for every deployment.
+func (e *Env) valuesFor(ctx context.Context, p anchor.ProjectID, phase anchor.EnvPhase, scope anchor.EnvScope) (map[string]string, error) {
 	vars, err := e.Variables.EnvRows(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	values := map[string]string{}
+	slices.SortStableFunc(vars, func(a, b anchor.EnvVar) int { return a.Slot().Compare(b.Slot()) })
 	for _, v := range vars {
-		if !v.For.Covers(phase) {
+		if !v.For.Covers(phase) || !v.Slot().Reaches(scope) {
 			continue
 		}
 		if values[v.Name], err = e.openValue(p, v); err != nil {
@@ -208,9 +214,18 @@ func (e *Env) valuesFor(ctx context.Context, p anchor.ProjectID, phase anchor.En
 }
 
 func (e *Env) openValue(p anchor.ProjectID, v anchor.EnvVar) (string, error) {
-	plain, err := e.Box.Open([]byte(v.Value), placeOf(p, v.Name)...)
+	plain, err := e.Box.Open([]byte(v.Value), placeOf(p, v)...)
 	return string(plain), err
 }
 
-func placeOf(p anchor.ProjectID, name string) []string { return []string{"env", string(p), name} }
-func lockedPlace(d anchor.DeploymentID) []string       { return []string{"locked-env", string(d)} }
+// placeOf is where a variable's value opens. Of one without environment it is that of before there
+// were any.
+func placeOf(p anchor.ProjectID, v anchor.EnvVar) []string {
+	place := []string{"env", string(p), v.Name}
+	if v.Environment != "" {
+		place = append(place, string(v.Environment), v.Branch)
+	}
+	return place
+}
+
+func lockedPlace(d anchor.DeploymentID) []string { return []string{"locked-env", string(d)} }

@@ -66,10 +66,10 @@ type Variables interface {
 	// PutEnv sets all of vars (at most 100) or none, durable on return; ErrNotFound
 	// when the project is unknown. Idempotent.
 	PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
-	// EnvRows returns the project's variables, by name.
+	// EnvRows returns the project's variables, by slot.
 	EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error)
 	// DeleteEnv removes one, durable on return, or is ErrNotFound.
-	DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error
+	DeleteEnv(ctx context.Context, p anchor.ProjectID, slot anchor.EnvSlot) error
 	// LockEnv stores sealed for the deployment unless there is one and returns what is stored;
 	// durable on return. ErrNotFound when the deployment is unknown.
 	LockEnv(ctx context.Context, d anchor.DeploymentID, sealed []byte) ([]byte, error)

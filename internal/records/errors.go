@@ -71,8 +71,15 @@ func NoToken() error {
 }
 
 // NoEnv is the error for a variable that the project does not have.
-func NoEnv(name string) error {
-	return anchor.NotFound("unknown_env", "the project has no variable %s", name).
+func NoEnv(slot anchor.EnvSlot) error {
+	where := ""
+	switch {
+	case slot.Branch != "":
+		where = " for previews of " + slot.Branch
+	case slot.Environment != "":
+		where = " for " + string(slot.Environment)
+	}
+	return anchor.NotFound("unknown_env", "the project has no variable %s%s", slot.Name, where).
 		Hintf("List the variables with: anchor env ls")
 }
 

@@ -209,10 +209,21 @@ func (c *Client) Env(ctx context.Context, project string, reveal bool) ([]anchor
 	return env.Items, err
 }
 
-// BuildEnv returns the variables of a build with their values.
-func (c *Client) BuildEnv(ctx context.Context, project string) (map[string]string, error) {
-	env, err := fetch[wire.BuildEnv](ctx, c, get(projectPath(project, "env", "build"), nil))
+// BuildEnv returns the variables of a build in the scope with their values.
+func (c *Client) BuildEnv(ctx context.Context, project string, scope anchor.EnvScope) (map[string]string, error) {
+	env, err := fetch[wire.BuildEnv](ctx, c, get(projectPath(project, "env", "build"), scopeQuery(scope.Environment, scope.Branch)))
 	return env.Variables, err
+}
+
+func scopeQuery(environment anchor.Environment, branch string) url.Values {
+	q := url.Values{}
+	if environment != "" {
+		q.Set("environment", string(environment))
+	}
+	if branch != "" {
+		q.Set("branch", branch)
+	}
+	return q
 }
 
 // SetEnv sets all of vars or none.
@@ -221,8 +232,14 @@ func (c *Client) SetEnv(ctx context.Context, project string, vars []wire.SetVar)
 }
 
 // RemoveEnv takes one variable away.
-func (c *Client) RemoveEnv(ctx context.Context, project, name string) error {
-	return c.exec(ctx, http.MethodDelete, projectPath(project, "env", name), nil)
+func (c *Client) RemoveEnv(ctx context.Context, project string, slot anchor.EnvSlot) error {
+	res, err := c.do(ctx, call{
+		method: http.MethodDelete, path: projectPath(project, "env", slot.Name), query: scopeQuery(slot.Environment, slot.Branch),
+	})
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }
 
 // AddDomain attaches a name to a project: ErrInvalid when it can be none,

@@ -29,13 +29,14 @@ type CreateProject struct {
 
 // StartDeployment is the body of POST /projects/{projectId}/deployments.
 type StartDeployment struct {
-	Manifest      artifact.Manifest `json:"manifest,omitzero" required:"false" doc:"All files; either this or delta"`
-	Delta         *artifact.Delta   `json:"delta,omitempty" doc:"What differs from an earlier deployment's files; refused as no_base when the server has not kept those"`
-	CommitSha     string            `json:"commitSha,omitempty" maxLength:"64"`
-	CommitMessage string            `json:"commitMessage,omitempty" maxLength:"4096"`
-	Branch        string            `json:"branch,omitempty" maxLength:"255"`
-	NoRelease     bool              `json:"noRelease,omitempty" doc:"End as deployed without going live"`
-	ForceReload   bool              `json:"forceReload,omitempty" doc:"When it goes live, make open tabs reload instead of using the deployment that they loaded"`
+	Manifest      artifact.Manifest   `json:"manifest,omitzero" required:"false" doc:"All files; either this, delta or filesOf"`
+	Delta         *artifact.Delta     `json:"delta,omitempty" doc:"What differs from an earlier deployment's files; refused as no_base when the server has not kept those"`
+	FilesOf       anchor.DeploymentID `json:"filesOf,omitempty" maxLength:"64" doc:"Deploys the files of that deployment once more, with the variables of now; in place of manifest and delta"`
+	CommitSha     string              `json:"commitSha,omitempty" maxLength:"64"`
+	CommitMessage string              `json:"commitMessage,omitempty" maxLength:"4096"`
+	Branch        string              `json:"branch,omitempty" maxLength:"255"`
+	NoRelease     bool                `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+	ForceReload   bool                `json:"forceReload,omitempty" doc:"When it goes live, make open tabs reload instead of using the deployment that they loaded"`
 }
 
 // StartBuild is the body of POST /projects/{projectId}/builds.
@@ -127,6 +128,9 @@ type SetVar struct {
 	Name  string          `json:"name"`
 	Value string          `json:"value"`
 	For   anchor.EnvPhase `json:"for,omitempty" enum:"build,run,both" doc:"When it is set; both by default"`
+
+	Environment anchor.Environment `json:"environment,omitempty" enum:"production,preview" doc:"The deployments that get it; all by default"`
+	Branch      string             `json:"branch,omitempty" maxLength:"255" doc:"The branch whose previews get it; all by default"`
 }
 
 // Env answers GET /projects/{projectId}/env. Without reveal every value is "".

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -121,5 +122,7 @@ func (b *Builder) prependPath(dir string) {
 	if old := variable(b.Env, "PATH"); old != "" {
 		path += string(filepath.ListSeparator) + old
 	}
-	b.Env = append(b.Env[:len(b.Env):len(b.Env)], "PATH="+path)
+	// Of two variables of one name programs take the first, and Go the last.
+	env := slices.DeleteFunc(slices.Clone(b.Env), func(entry string) bool { return strings.HasPrefix(entry, "PATH=") })
+	b.Env = append(env, "PATH="+path)
 }

@@ -20,6 +20,9 @@ type change struct {
 	// when is the condition. "#name" in it refers to the attribute of that name.
 	when   string
 	values item
+	// names has the attributes that set and when refer to by another name than their own, because an
+	// expression cannot contain it.
+	names map[string]string
 	// refused returns the error for a condition that does not hold. stored is nil when the item
 	// does not exist.
 	refused func(stored item) error
@@ -67,9 +70,13 @@ func (c change) writeItem() types.TransactWriteItem {
 	case c.set != nil:
 		expression, values := setExpression(c.set)
 		maps.Copy(values, c.values)
+		names := attributeNames(expression + " " + c.when)
+		for alias, name := range c.names {
+			names["#"+alias] = name
+		}
 		return types.TransactWriteItem{Update: &types.Update{
 			TableName: table, Key: c.at.keyItem(), UpdateExpression: sdk.String(expression), ConditionExpression: when,
-			ExpressionAttributeNames: attributeNames(expression + " " + c.when), ExpressionAttributeValues: values,
+			ExpressionAttributeNames: names, ExpressionAttributeValues: values,
 			ReturnValuesOnConditionCheckFailure: old,
 		}}
 	case c.delete:

@@ -19,7 +19,8 @@ import (
 // A project's environment is one item, created with the project, with one attribute for each
 // variable: so one call writes many variables, all or none. Larger values are items of their own,
 // which are written first and never changed. Each call of PutEnv is a set, and a variable names
-// the set that wrote it.
+// the set that wrote it. After its name an attribute has the environment and the branch, if any,
+// which no name of a variable contains: env_NAME@preview@feature/x.
 const (
 	variable   = "env_" // before the name: no other attribute begins with it
 	maxInside  = 256    // bytes of a value that is stored in the item itself
@@ -43,12 +44,12 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	}
 	set, byName := anchor.NewID(), map[string]anchor.EnvVar{}
 	for _, v := range vars {
-		byName[v.Name] = v
+		byName[attributeOf(v.Slot())] = v
 	}
 	var values, own []types.WriteRequest
-	for _, v := range byName {
+	for name, v := range byName {
 		if len(v.Value) > maxInside {
-			key := s.t.valueKey(p, set, v.Name).keyItem()
+			key := s.t.valueKey(p, set, name).keyItem()
 			own = append(own, deleteRequest(key))
 			values = append(values, types.WriteRequest{PutRequest: &types.PutRequest{
 				Item: item{pk: key[pk], sk: key[sk], sealedAttr: bytesValue([]byte(v.Value))},
@@ -68,6 +69,19 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 		return err
 	}
 	return s.writeBatches(ctx, what, s.t.Projects, s.oldValueRequests(p, set, old))
+}
+
+// attributeOf returns the name of a slot's attribute, after its prefix, and slotOf the slot.
+func attributeOf(slot anchor.EnvSlot) string {
+	if slot.Environment == "" {
+		return slot.Name
+	}
+	return slot.Name + "@" + string(slot.Environment) + "@" + slot.Branch
+}
+
+func slotOf(attribute string) anchor.EnvSlot {
+	part := append(strings.SplitN(attribute, "@", 3), "", "")
+	return anchor.EnvSlot{Name: part[0], Environment: anchor.Environment(part[1]), Branch: part[2]}
 }
 
 // setVariables writes the variables into the project's environment and returns those that they
@@ -111,7 +125,7 @@ func (s *Store) oldValueRequests(p anchor.ProjectID, set string, old item) (all 
 	return all
 }
 
-// EnvRows returns the project's variables with their sealed Values, by name. An unknown project
+// EnvRows returns the project's variables with their sealed Values, by slot. An unknown project
 // has none.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	const what = "read the environment"
@@ -141,7 +155,8 @@ func (s *Store) loadVariables(ctx context.Context, what string, p anchor.Project
 			continue
 		}
 		m := mapOf(all, attr)
-		v := anchor.EnvVar{Name: name, For: anchor.EnvPhase(strOf(m, phaseAttr)), UpdatedAt: numOf(m, atAttr)}
+		slot := slotOf(name)
+		v := anchor.EnvVar{Name: slot.Name, Environment: slot.Environment, Branch: slot.Branch, For: anchor.EnvPhase(strOf(m, phaseAttr)), UpdatedAt: numOf(m, atAttr)}
 		if m[sealedAttr] == nil {
 			beside = append(beside, s.t.valueKey(p, strOf(m, setAttr), name))
 			missing = append(missing, len(vars))
@@ -159,25 +174,26 @@ func (s *Store) loadVariables(ctx context.Context, what string, p anchor.Project
 	for i, at := range missing {
 		vars[at].Value = string(binOf(values[i], sealedAttr))
 	}
-	slices.SortFunc(vars, func(a, b anchor.EnvVar) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(vars, func(a, b anchor.EnvVar) int { return a.Slot().Compare(b.Slot()) })
 	return vars, nil
 }
 
-// DeleteEnv removes a variable, durable on return; NotFound when the project has no variable of
-// that name.
-func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
+// DeleteEnv removes a variable, durable on return; NotFound when the project has no variable in
+// that slot.
+func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, slot anchor.EnvSlot) error {
 	const what = "remove the variable"
-	attr := variable + name
+	attr := variable + attributeOf(slot)
 	for turn := (pause{what: what}); ; {
 		all, err := s.getItem(ctx, what, s.t.envKey(p))
 		switch {
 		case err != nil:
 			return err
 		case mapOf(all, attr) == nil:
-			return records.NoEnv(name)
+			return records.NoEnv(slot)
 		}
 		err = s.writeTransaction(ctx, what, change{
-			at: s.t.envKey(p), set: item{attr: nil}, when: "#" + attr + ".#set = :set",
+			at: s.t.envKey(p), set: item{"variable": nil}, when: "#variable.#set = :set",
+			names:   map[string]string{"variable": attr},
 			values:  item{":set": mapOf(all, attr)[setAttr]},
 			refused: refuseWith(errReplaced),
 		})

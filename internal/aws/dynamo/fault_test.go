@@ -86,8 +86,8 @@ func (s *stand) writes() map[string]write {
 			all, err := s.EnvRows(s.ctx, s.project.ID)
 			return want(len(all) >= 2 && len(all[0].Value) == 1000 && all[1].Value == "b", err)
 		}},
-		"DeleteEnv": {func() error { return s.DeleteEnv(s.ctx, s.project.ID, "GONE") }, func() error {
-			err := s.DeleteEnv(s.ctx, s.project.ID, "GONE")
+		"DeleteEnv": {func() error { return s.DeleteEnv(s.ctx, s.project.ID, anchor.EnvSlot{Name: "GONE"}) }, func() error {
+			err := s.DeleteEnv(s.ctx, s.project.ID, anchor.EnvSlot{Name: "GONE"})
 			return want(errors.Is(err, anchor.ErrNotFound), err)
 		}},
 		"PutNote": {func() error { return s.PutNote(s.ctx, s.project.ID, "text") }, func() error {

@@ -124,7 +124,7 @@ func TestStore_DeleteEnv_ChangesMeanwhile(t *testing.T) {
 	}
 	s.ok(put())
 	s.meanwhile("TransactWriteItems", 1, put)
-	s.ok(s.DeleteEnv(s.ctx, s.project.ID, "A"))
+	s.ok(s.DeleteEnv(s.ctx, s.project.ID, anchor.EnvSlot{Name: "A"}))
 	if n := s.rows(); n != before {
 		t.Errorf("there are %d items, want %d: a value is left", n, before)
 	}

@@ -27,9 +27,10 @@ type builder struct {
 }
 
 func (b builder) Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s deploy.Source) error {
-	env, err := b.env.ForBuild(ctx, p.ID)
+	env, err := b.env.ForBuild(ctx, p.ID, p.ScopeOf(d.Branch, d.NoRelease))
 	if err != nil {
 		return fmt.Errorf("read the variables of project %s: %w", p.ID, err)
 	}
+	env["ANCHOR_ENV"] = string(p.ScopeOf(d.Branch, d.NoRelease).Environment)
 	return b.BuilderWithEnv.Build(ctx, p, d, s, env)
 }

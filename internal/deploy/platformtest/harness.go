@@ -91,7 +91,7 @@ func (h Harness) Artifact(t *testing.T, p anchor.Project, app App) deploy.Artifa
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
 	must(t, err)
-	env, err := h.Env.Lock(t.Context(), p.ID, d.ID)
+	env, err := h.Env.Lock(t.Context(), p.ID, d.ID, anchor.EnvScope{Environment: anchor.EnvProduction}, nil)
 	must(t, err)
 	return deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
 }

@@ -36,9 +36,9 @@ type Records interface {
 	Live(ctx context.Context, p anchor.ProjectID) (anchor.Live, error)
 }
 
-// Env returns the variables of a project that a build sees.
+// Env returns the variables of a project that a build in the scope sees.
 type Env interface {
-	ForBuild(ctx context.Context, p anchor.ProjectID) (map[string]string, error)
+	ForBuild(ctx context.Context, p anchor.ProjectID, scope anchor.EnvScope) (map[string]string, error)
 }
 
 // Limits bound builds. Zero fields take the defaults named here.

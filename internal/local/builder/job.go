@@ -30,6 +30,11 @@ type job struct {
 
 var errEnded = errors.New("the deployment has ended")
 
+// scope returns which of the project's variables the build sees.
+func (j *job) scope() anchor.EnvScope {
+	return j.project.ScopeOf(j.deployment.Branch, j.deployment.NoRelease)
+}
+
 // commit is what to build.
 type commit struct{ name, branch, subject string }
 

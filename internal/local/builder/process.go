@@ -165,6 +165,7 @@ func (w *work) environment(project map[string]string) []string {
 
 		"ANCHOR_DEPLOYMENT_ID": string(d.ID), "ANCHOR_PROJECT_ID": string(d.ProjectID),
 		"ANCHOR_GIT_COMMIT_SHA": d.CommitSha, "ANCHOR_GIT_BRANCH": d.Branch,
+		"ANCHOR_ENV": string(w.job.scope().Environment), "ANCHOR_URL": w.url(),
 	}
 	for _, name := range passed {
 		if value, ok := os.LookupEnv(name); ok {
@@ -182,6 +183,15 @@ func (w *work) environment(project map[string]string) []string {
 		list = append(list, name+"="+value)
 	}
 	return list
+}
+
+// url returns the URL that the deployment will have: the site's, or its own if it is a preview.
+func (w *work) url() string {
+	site, own := w.builder.URLs(w.job.project, w.job.deployment.ID)
+	if w.job.scope().Environment == anchor.EnvPreview {
+		return own
+	}
+	return site
 }
 
 // extraCertificates names a file of CA certificates that Node.js trusts besides its own.

@@ -55,7 +55,7 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	if err := w.checkout(ctx, b.Repositories.Of(p.project.ID), p.deployment.CommitSha); err != nil {
 		return err
 	}
-	vars, err := b.Env.ForBuild(ctx, p.project.ID)
+	vars, err := b.Env.ForBuild(ctx, p.project.ID, p.scope())
 	if err != nil {
 		return fmt.Errorf("read the variables of the build: %w", err)
 	}

@@ -17,6 +17,9 @@ type Policy struct {
 	HTTPSOnly bool
 	// HSTS is the Strict-Transport-Security header of responses over TLS (RFC 6797); "" for none.
 	HSTS string
+	// NoIndex keeps the host out of search engines: responses have an X-Robots-Tag, unless the app sets
+	// one itself.
+	NoIndex bool
 }
 
 // With returns the table with policies for hosts, written as for NewTable.
@@ -58,6 +61,9 @@ func (e *Edge) applyHostPolicy(w http.ResponseWriter, r *http.Request) bool {
 	secure := e.isSecure(r)
 	if p.HSTS != "" && secure {
 		w.Header()[headerHSTS] = []string{p.HSTS}
+	}
+	if p.NoIndex {
+		w.Header()["X-Robots-Tag"] = []string{"noindex"}
 	}
 	host, https := hostnameOf(r.Host), secure || p.HTTPSOnly
 	if p.RedirectTo != "" {

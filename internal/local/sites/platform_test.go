@@ -64,7 +64,7 @@ func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest
 	must(t, err)
 	build, err := opennext.Parse(os.DirFS(dir))
 	must(t, err)
-	env, err := in.env.Lock(t.Context(), p.ID, d.ID)
+	env, err := in.env.Lock(t.Context(), p.ID, d.ID, anchor.EnvScope{Environment: anchor.EnvProduction}, nil)
 	must(t, err)
 	a := deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
 	var notes []string

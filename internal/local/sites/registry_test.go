@@ -82,6 +82,36 @@ func TestRegistry_Add_KeepsTheFirstSite(t *testing.T) {
 	wantPage(t, r, "a--shop.localhost", "a")
 }
 
+// Search engines are to find the site, not its previews: also not when a preview was made live.
+func TestRegistry_KeepsPreviewsOutOfSearchEngines(t *testing.T) {
+	r := testRegistry()
+	owner := anchor.Project{ID: shop, Slug: "shop", ProductionBranch: "main"}
+	for id, record := range map[anchor.DeploymentID]anchor.Deployment{
+		"a": {ID: "a", Branch: "main"}, "b": {ID: "b", Branch: "feature", NoRelease: true}, "c": {ID: "c", Branch: "main", NoRelease: true},
+	} {
+		s := newSite(id)
+		s.Owner, s.Record = owner, record
+		r.add(s)
+	}
+	robots := func(host string) string {
+		w := httptest.NewRecorder()
+		r.edge.ServeHTTP(w, httptest.NewRequest("GET", "http://"+host+"/", nil))
+		return w.Header().Get("X-Robots-Tag")
+	}
+	for _, live := range []anchor.DeploymentID{"a", "b"} {
+		if err := r.route(anchor.Live{ProjectID: shop, Deployment: live, Revision: int64(live[0])}); err != nil {
+			t.Fatal(err)
+		}
+		for host, want := range map[string]string{
+			"shop.localhost": "", "a--shop.localhost": "", "b--shop.localhost": "noindex", "c--shop.localhost": "",
+		} {
+			if got := robots(host); got != want {
+				t.Errorf("%s is live: %s has %q", live, host, got)
+			}
+		}
+	}
+}
+
 // A request that has entered the site and not reached a function yet is waited for.
 func TestSite_Drain_WaitsForTheRequestsOfTheEdge(t *testing.T) {
 	r := testRegistry()

@@ -27,6 +27,11 @@ func (r *Registry) publish() {
 	}
 	r.storeHistory()
 	policies := r.addDomains(hosts)
+	for _, s := range r.sites {
+		if s.Owner.ScopeOf(s.Record.Branch, s.Record.NoRelease).Environment == anchor.EnvPreview {
+			policies[r.deploymentHost(s.Deployment, s.Slug)] = edge.Policy{NoIndex: true}
+		}
+	}
 	r.edge.Publish(edge.NewTable(hosts).With(policies).Pinning(r.allPins()))
 }
 

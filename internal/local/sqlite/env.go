@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/records"
 )
 
-// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once. A name set before
+// PutEnv sets all of vars, whose Values are sealed, or none; at most 100 at once. A slot set before
 // gets the new value and phase. Idempotent, durable on return. It returns NotFound when the project
 // does not exist or is being removed.
 func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error {
@@ -18,9 +18,9 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 			return err
 		}
 		for _, v := range vars {
-			_, err := t.execRows(`INSERT INTO env (project_id, name, phase, sealed, updated_at) VALUES (?, ?, ?, ?, ?)
+			_, err := t.execRows(`INSERT INTO env (project_id, name, environment, branch, phase, sealed, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)
 				ON CONFLICT DO UPDATE SET phase = excluded.phase, sealed = excluded.sealed, updated_at = excluded.updated_at`,
-				p, v.Name, v.For, []byte(v.Value), v.UpdatedAt)
+				p, v.Name, v.Environment, v.Branch, v.For, []byte(v.Value), v.UpdatedAt)
 			if err != nil {
 				return err
 			}
@@ -29,22 +29,23 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 	})
 }
 
-// EnvRows returns the project's variables with their sealed Values, by name. An unknown project has
+// EnvRows returns the project's variables with their sealed Values, by slot. An unknown project has
 // none.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	return queryAll(ctx, s.read, "read the environment", func(row scanner) (v anchor.EnvVar, err error) {
-		err = row.Scan(&v.Name, &v.For, &v.Value, &v.UpdatedAt)
+		err = row.Scan(&v.Name, &v.Environment, &v.Branch, &v.For, &v.Value, &v.UpdatedAt)
 		return v, err
-	}, `SELECT name, phase, sealed, updated_at FROM env WHERE project_id = ? ORDER BY name`, p)
+	}, `SELECT name, environment, branch, phase, sealed, updated_at FROM env WHERE project_id = ? ORDER BY name, environment, branch`, p)
 }
 
-// DeleteEnv removes a variable, durable on return. It returns NotFound when the project has none of
-// that name.
-func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
+// DeleteEnv removes a variable, durable on return. It returns NotFound when the project has none in
+// that slot.
+func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, slot anchor.EnvSlot) error {
 	return s.writeTx(ctx, "remove the variable", func(t tx) error {
-		n, err := t.execRows(`DELETE FROM env WHERE project_id = ? AND name = ?`, p, name)
+		n, err := t.execRows(`DELETE FROM env WHERE project_id = ? AND name = ? AND environment = ? AND branch = ?`,
+			p, slot.Name, slot.Environment, slot.Branch)
 		if err == nil && n == 0 {
-			return records.NoEnv(name)
+			return records.NoEnv(slot)
 		}
 		return err
 	})

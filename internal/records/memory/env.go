@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -16,31 +17,31 @@ func (s *Store) PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.En
 			return err
 		}
 		if s.env[p] == nil {
-			s.env[p] = map[string]anchor.EnvVar{}
+			s.env[p] = map[anchor.EnvSlot]anchor.EnvVar{}
 		}
 		for _, v := range vars {
-			s.env[p][v.Name] = v
+			s.env[p][v.Slot()] = v
 		}
 		return nil
 	})
 }
 
-// EnvRows returns the project's variables, by name.
+// EnvRows returns the project's variables, by slot.
 func (s *Store) EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error) {
 	return callWithFault(ctx, s, "EnvRows", func() ([]anchor.EnvVar, error) {
-		found := newestFirst(s.env[p], func(string, anchor.EnvVar) bool { return true })
-		slices.Reverse(found)
+		found := slices.AppendSeq([]anchor.EnvVar{}, maps.Values(s.env[p]))
+		slices.SortFunc(found, func(a, b anchor.EnvVar) int { return a.Slot().Compare(b.Slot()) })
 		return found, nil
 	})
 }
 
 // DeleteEnv removes a variable, or is NotFound.
-func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error {
+func (s *Store) DeleteEnv(ctx context.Context, p anchor.ProjectID, slot anchor.EnvSlot) error {
 	return changeWithFault(ctx, s, "DeleteEnv", func() error {
-		if _, found := s.env[p][name]; !found {
-			return records.NoEnv(name)
+		if _, found := s.env[p][slot]; !found {
+			return records.NoEnv(slot)
 		}
-		delete(s.env[p], name)
+		delete(s.env[p], slot)
 		return nil
 	})
 }

@@ -34,7 +34,7 @@ type data struct {
 	releases    map[anchor.ProjectID][]anchor.Release // by revision, from 1
 	events      map[anchor.DeploymentID][]anchor.Event
 	tokens      map[string]anchor.Token
-	env         map[anchor.ProjectID]map[string]anchor.EnvVar
+	env         map[anchor.ProjectID]map[anchor.EnvSlot]anchor.EnvVar
 	locked      map[anchor.DeploymentID][]byte
 	hostnames   map[anchor.HostnameID]anchor.Hostname
 }
@@ -51,7 +51,7 @@ func New() *Store {
 		releases:    map[anchor.ProjectID][]anchor.Release{},
 		events:      map[anchor.DeploymentID][]anchor.Event{},
 		tokens:      map[string]anchor.Token{},
-		env:         map[anchor.ProjectID]map[string]anchor.EnvVar{},
+		env:         map[anchor.ProjectID]map[anchor.EnvSlot]anchor.EnvVar{},
 		locked:      map[anchor.DeploymentID][]byte{},
 		hostnames:   map[anchor.HostnameID]anchor.Hostname{},
 	}}

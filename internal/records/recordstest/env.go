@@ -3,6 +3,7 @@ package recordstest
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -33,14 +34,36 @@ var envTests = []test{
 		v := anchor.EnvVar{Name: "A", Value: "1", For: anchor.EnvRun}
 		b.ok(b.s.PutEnv(b.ctx, p, []anchor.EnvVar{v}))
 		b.ok(b.s.PutEnv(b.ctx, other, []anchor.EnvVar{v}))
-		b.ok(b.s.DeleteEnv(b.ctx, p, "A"))
-		b.is(b.s.DeleteEnv(b.ctx, p, "A"), anchor.KindNotFound, "unknown_env")
+		b.ok(b.s.DeleteEnv(b.ctx, p, anchor.EnvSlot{Name: "A"}))
+		b.is(b.s.DeleteEnv(b.ctx, p, anchor.EnvSlot{Name: "A"}), anchor.KindNotFound, "unknown_env")
 		b.same(must(b.s.EnvRows(b.ctx, p))(b), []anchor.EnvVar{})
 		b.same(must(b.s.EnvRows(b.ctx, other))(b), []anchor.EnvVar{v})
 	}},
+	{"has a slot for each environment and branch", func(b bench) {
+		p := b.project("shop").ID
+		var want []anchor.EnvVar
+		for i, slot := range []anchor.EnvSlot{
+			{Name: "A"}, {Name: "A", Environment: anchor.EnvPreview}, {Name: "A", Environment: anchor.EnvPreview, Branch: "a@b/ü"},
+			{Name: "A", Environment: anchor.EnvPreview, Branch: "feature/x"}, {Name: "A", Environment: anchor.EnvProduction}, {Name: "B"},
+		} {
+			want = append(want, anchor.EnvVar{
+				Name: slot.Name, Environment: slot.Environment, Branch: slot.Branch, For: anchor.EnvRun, UpdatedAt: int64(i),
+				Value: strings.Repeat("x", 100*(i+1)), // small and large ones
+			})
+		}
+		b.ok(b.s.PutEnv(b.ctx, p, []anchor.EnvVar{want[3], want[0], want[5], want[1], want[4], want[2]}))
+		b.same(must(b.s.EnvRows(b.ctx, p))(b), want)
+		want[2].Value, want[2].UpdatedAt = "new", 9
+		b.ok(b.s.PutEnv(b.ctx, p, want[2:3]))
+		b.same(must(b.s.EnvRows(b.ctx, p))(b), want)
+		b.is(b.s.DeleteEnv(b.ctx, p, anchor.EnvSlot{Name: "B", Environment: anchor.EnvPreview}), anchor.KindNotFound, "unknown_env")
+		b.ok(b.s.DeleteEnv(b.ctx, p, want[0].Slot()))
+		b.ok(b.s.DeleteEnv(b.ctx, p, want[3].Slot()))
+		b.same(must(b.s.EnvRows(b.ctx, p))(b), []anchor.EnvVar{want[1], want[2], want[4], want[5]})
+	}},
 	{"is of projects and deployments there are", func(b bench) {
 		b.is(b.s.PutEnv(b.ctx, "unknown", []anchor.EnvVar{{Name: "A"}}), anchor.KindNotFound, "unknown_project")
-		b.is(b.s.DeleteEnv(b.ctx, "unknown", "A"), anchor.KindNotFound, "unknown_env")
+		b.is(b.s.DeleteEnv(b.ctx, "unknown", anchor.EnvSlot{Name: "A"}), anchor.KindNotFound, "unknown_env")
 		b.same(must(b.s.EnvRows(b.ctx, "unknown"))(b), []anchor.EnvVar{})
 		_, err := b.s.LockEnv(b.ctx, "unknown", []byte("x"))
 		b.is(err, anchor.KindNotFound, "unknown_deployment")

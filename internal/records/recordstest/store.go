@@ -150,13 +150,13 @@ type Tokens interface {
 // Env keeps environment variables. Values are sealed before they come here: bytes
 // in a string.
 type Env interface {
-	// PutEnv sets all of vars (at most 100) or none; a name set before is replaced.
+	// PutEnv sets all of vars (at most 100) or none; a slot set before is replaced.
 	// Durable, idempotent; NotFound when the project is unknown.
 	PutEnv(ctx context.Context, p anchor.ProjectID, vars []anchor.EnvVar) error
-	// EnvRows returns the project's, by name.
+	// EnvRows returns the project's, by slot.
 	EnvRows(ctx context.Context, p anchor.ProjectID) ([]anchor.EnvVar, error)
 	// DeleteEnv removes one, durable; NotFound.
-	DeleteEnv(ctx context.Context, p anchor.ProjectID, name string) error
+	DeleteEnv(ctx context.Context, p anchor.ProjectID, slot anchor.EnvSlot) error
 	// LockEnv stores sealed for the deployment unless there is one and returns what is
 	// stored. Durable, idempotent; NotFound when the deployment is unknown.
 	LockEnv(ctx context.Context, id anchor.DeploymentID, sealed []byte) ([]byte, error)

@@ -76,7 +76,7 @@ func (b bench) calls(ctx context.Context, have snapshot, t anchor.Token) map[str
 		},
 		"UpdateDeployment": func() error { return b.s.UpdateDeployment(ctx, moved, queued.Status) },
 		"PutEnv":           func() error { return b.s.PutEnv(ctx, p, []anchor.EnvVar{{Name: "Z"}}) },
-		"DeleteEnv":        func() error { return b.s.DeleteEnv(ctx, p, "A") },
+		"DeleteEnv":        func() error { return b.s.DeleteEnv(ctx, p, anchor.EnvSlot{Name: "A"}) },
 		"CreateToken":      func() error { return b.s.CreateToken(ctx, anchor.Token{ID: "x", Hash: []byte("x")}) },
 		"RevokeToken":      func() error { return b.s.RevokeToken(ctx, t.ID, 1) },
 		"CreateHostname": func() error {

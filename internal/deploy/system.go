@@ -1,0 +1,29 @@
+package deploy
+
+import "github.com/anchor-deploy/anchor/internal/anchor"
+
+// scope returns which of the project's variables the deployment gets.
+func (r *run) scope() anchor.EnvScope {
+	return r.artifact.Project.ScopeOf(r.record.Branch, r.record.NoRelease)
+}
+
+// systemVariables returns the run-time variables that say which deployment this is. The platforms add
+// ANCHOR_DEPLOYMENT_ID.
+func (r *run) systemVariables() map[string]string {
+	scope := r.scope()
+	vars := map[string]string{
+		"ANCHOR_ENV": string(scope.Environment), "ANCHOR_GIT_COMMIT_SHA": r.record.CommitSha, "ANCHOR_GIT_BRANCH": r.record.Branch,
+	}
+	if r.URLs != nil {
+		site, own := r.URLs(r.artifact.Project, r.record.ID)
+		if vars["ANCHOR_URL"] = site; scope.Environment == anchor.EnvPreview {
+			vars["ANCHOR_URL"] = own
+		}
+	}
+	for name, value := range vars {
+		if value == "" {
+			delete(vars, name)
+		}
+	}
+	return vars
+}
