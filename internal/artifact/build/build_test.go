@@ -46,6 +46,11 @@ func builds(t *testing.T, dir string, b build.Builder, bin, versions string) (ra
 		if c.Dir != dir && c.Dir != b.App.Root || c.Env[0] != "A=1" {
 			t.Errorf("ran %q in %s with %q", c.Args, c.Dir, c.Env)
 		}
+		if c.Out != nil && c.Args[0] == "node" {
+			versions := "v20.19.1\n"
+			_, err := io.WriteString(c.Out, versions)
+			return err
+		}
 		if c.Out != nil {
 			_, err := io.WriteString(c.Out, versions)
 			return err
@@ -118,6 +123,16 @@ func TestBuilder_Build_RunsTheCommandsThatTheAppNeeds(t *testing.T) {
 			files:    map[string]string{"yarn.lock": "", "bun.lock": ""},
 			programs: "bun",
 			want:     []string{"bun install --frozen-lockfile", openNextBuild},
+		},
+		"another version of Node.js": {
+			settings: build.Settings{NodeVersion: "22"},
+			want: []string{
+				"npm install --prefix /tools/node-22 --no-audit --no-fund --no-package-lock node@22", "npm install --no-audit --no-fund", openNextBuild,
+			},
+		},
+		"the version of Node.js that there is": {
+			settings: build.Settings{NodeVersion: "20"},
+			want:     []string{"npm install --no-audit --no-fund", openNextBuild},
 		},
 		"installed, with OpenNext": {
 			files: map[string]string{"node_modules/next/package.json": "{}", "node_modules/.bin/open-next": "", "open-next.config.mjs": ""},

@@ -18,6 +18,9 @@ func (b *Builder) install(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := b.addNode(ctx); err != nil {
+		return err
+	}
 	if err := b.addPackager(ctx); err != nil {
 		return err
 	}

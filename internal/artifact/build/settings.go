@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -47,6 +48,7 @@ type Settings struct {
 	RootDirectory  string `json:"rootDirectory,omitempty"` // of the app, relative to the file's folder
 	InstallCommand string `json:"installCommand,omitempty"`
 	BuildCommand   string `json:"buildCommand,omitempty"`
+	NodeVersion    string `json:"nodeVersion,omitempty"` // of builds: "22" or "22.11.0"
 }
 
 // ReadSettings reads anchor.json in dir, which no link may lead out of dir. A missing file is
@@ -151,6 +153,8 @@ func badSetting(name, format string, args ...any) error {
 		Hintf("Correct the file. Its schema is at %s", schemaURL)
 }
 
+var nodeVersion = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,2}$`)
+
 func (s Settings) check(name string) error {
 	for key, value := range map[string]string{
 		"rootDirectory": s.RootDirectory, "installCommand": s.InstallCommand, "buildCommand": s.BuildCommand, "server": s.Server,
@@ -164,6 +168,8 @@ func (s Settings) check(name string) error {
 		return badSetting(name, "projectId is %q, which is not an id", s.ProjectID)
 	case s.Project != "" && anchor.CheckSlug(s.Project) != nil:
 		return badSetting(name, "project is %q, which is not a slug", s.Project)
+	case s.NodeVersion != "" && !nodeVersion.MatchString(s.NodeVersion):
+		return badSetting(name, "nodeVersion is %q; it has to be a version such as 22 or 22.11.0", s.NodeVersion)
 	case s.RootDirectory != "" && !filepath.IsLocal(s.RootDirectory):
 		return badSetting(name, "rootDirectory is %q, which leads out of the folder", s.RootDirectory)
 	}

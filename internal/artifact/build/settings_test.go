@@ -47,7 +47,7 @@ func TestSettings_AreReadAsWritten(t *testing.T) {
 	}
 	want := build.Settings{
 		ProjectID: anchor.ProjectID(anchor.NewID()), Project: "shop", Server: "https://anchor.example.com",
-		RootDirectory: "apps/web", InstallCommand: "npm ci && true", BuildCommand: "npm run all",
+		RootDirectory: "apps/web", InstallCommand: "npm ci && true", BuildCommand: "npm run all", NodeVersion: "22",
 	}
 	if err := build.WriteSettings(dir, want); err != nil {
 		t.Fatal(err)
@@ -76,9 +76,10 @@ func TestReadSettings_RefusesWhatHasNoEffect(t *testing.T) {
 		`{"rootDirectory":"../a"}`:                               {"leads out"},
 		`{"rootDirectory":"/a"}`:                                 {"leads out"},
 		`{"installCommand":"` + strings.Repeat("a", 1001) + `"}`: {"longer than 1000"},
-		`[]`:                       {"not a JSON object"},
-		`{"project":"a"`:           {"not a JSON object"},
-		strings.Repeat(" ", 1<<17): {"larger than 64 KiB"},
+		`{"nodeVersion":"22; rm"}`:                               {"such as 22"},
+		`[]`:                                                     {"not a JSON object"},
+		`{"project":"a"`:                                         {"not a JSON object"},
+		strings.Repeat(" ", 1<<17):                               {"larger than 64 KiB"},
 	} {
 		dir := t.TempDir()
 		writeFiles(t, dir, map[string]string{build.SettingsName: content})

