@@ -116,7 +116,7 @@ func TestTidy_RollsUpAndForgets(t *testing.T) {
 		t.Errorf("%d fine and %d coarse points after two days", fine, rough)
 	}
 	wantRequests(t, s, begin, 400)
-	tidy(end.Add(Reach + coarse))
+	tidy(end.Add(coarseReach + coarse))
 	if n := s.count(t, coarse); n != 0 {
 		t.Errorf("%d points after a month", n)
 	}

@@ -26,9 +26,9 @@ const (
 	Step = 10 * time.Second
 	// coarse is the time between two older points.
 	coarse = 10 * time.Minute
-	// fineReach and Reach are how far back each goes.
-	fineReach = 24 * time.Hour
-	Reach     = 30 * 24 * time.Hour
+	// fineReach and coarseReach are how far back each goes.
+	fineReach   = 24 * time.Hour
+	coarseReach = 30 * 24 * time.Hour
 	// mostFine and mostCoarse bound the points, of some 150 octets each.
 	mostFine, mostCoarse = 300_000, 600_000
 )

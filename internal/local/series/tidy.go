@@ -42,7 +42,7 @@ func (s *Store) rollUp(ctx context.Context, now time.Time) (done bool, err error
 		if done = len(points) < batch; !done {
 			return nil
 		}
-		if cut, err = cutAt(ctx, tx, seconds(coarse), s.mostCoarse, now.Add(-Reach)); err != nil {
+		if cut, err = cutAt(ctx, tx, seconds(coarse), s.mostCoarse, now.Add(-coarseReach)); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM points WHERE step = ? AND at <= ?`, seconds(coarse), cut)
