@@ -22,6 +22,7 @@ type Deployment struct {
 	NoRelease     bool         `json:"noRelease,omitempty"`
 	ForceReload   bool         `json:"forceReload,omitempty" doc:"Its release ends the use of earlier deployments by open tabs"`
 	SkewID        string       `json:"skewId,omitempty" doc:"The deploymentId of its build, which browsers that loaded its pages send with their requests; absent in a build without one"`
+	Fork          bool         `json:"fork,omitempty" doc:"Built from a fork: it has none of the project's variables and cannot go live"`
 	Source        Source       `json:"source,omitempty" enum:"push,repository" doc:"Where its files come from; absent when they were uploaded"`
 
 	Functions              map[string]FunctionVersion `json:"functions"`

@@ -42,6 +42,23 @@ type Pushed interface {
 	Retry(ctx context.Context, p anchor.Project, d anchor.DeploymentID) (anchor.Deployment, error)
 }
 
+// Hooks connects projects to repositories at other hosts.
+type Hooks interface {
+	// Connect connects a project or changes its connection.
+	Connect(ctx context.Context, p anchor.Project, r anchor.ConnectRequest) (anchor.Connected, error)
+	// Show returns a project's connection, ErrNotFound without one; with secrets also what the host
+	// has to know.
+	Show(ctx context.Context, p anchor.Project, secrets bool) (anchor.Connected, error)
+	Disconnect(ctx context.Context, p anchor.Project) error
+	// TrustHostKey lets the next clone accept the key that the ssh server has then.
+	TrustHostKey(ctx context.Context, p anchor.Project) error
+	PullRequests(ctx context.Context, p anchor.Project) ([]anchor.PullRequest, error)
+	// Approve lets the known commit of a fork be built.
+	Approve(ctx context.Context, p anchor.Project, number int64, commit string) (anchor.PullRequest, error)
+	// Receive checks a delivery and stores it, durable on return; nothing changes with an error.
+	Receive(ctx context.Context, p anchor.Project, call anchor.HookCall) (anchor.HookAnswer, error)
+}
+
 // Logs reads what the apps wrote. With no deployment it means all of the project's.
 type Logs interface {
 	// Last yields the last limit lines, oldest first. An error is the last item.

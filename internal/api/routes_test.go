@@ -51,6 +51,12 @@ var routes = []route{
 	{"PUT", "/projects/P/env", "deploy", `{"variables":[{"name":"A","value":"b"}]}`, true},
 	{"DELETE", "/projects/P/env/A", "deploy", "", true},
 	{"GET", "/projects/P/env/build", "deploy", "", true},
+	{"GET", "/projects/P/connection", "read", "", true},
+	{"PUT", "/projects/P/connection", "admin", `{"host":"github","repository":"https://github.com/a/b"}`, true},
+	{"DELETE", "/projects/P/connection", "admin", "", true},
+	{"POST", "/projects/P/connection/trust-host-key", "admin", "", true},
+	{"GET", "/projects/P/pulls", "read", "", true},
+	{"POST", "/projects/P/pulls/1/approve", "deploy", `{"commit":"c0ffee0"}`, true},
 	{"GET", "/projects/P/domains", "read", "", true},
 	{"POST", "/projects/P/domains", "deploy", `{"domain":"www.example.com"}`, true},
 	{"GET", "/projects/P/domains/N", "read", "", true},
@@ -83,8 +89,8 @@ func (r route) limit() int {
 
 func TestRoutes_AreAllInTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
-	known := map[string]bool{"GET /health": true, "GET /version": true}
-	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}")
+	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true}
+	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/")
 	for _, r := range routes {
 		path := names.Replace(r.path)
 		if strings.HasPrefix(path, "/projects/{projectId}/files/") {
@@ -276,7 +282,7 @@ func TestOpenAPI_Document(t *testing.T) {
 				t.Errorf("%s: operationId %q is empty or taken", name, op.OperationID)
 			}
 			ids[op.OperationID] = true
-			public := path == "/health" || path == "/version"
+			public := path == "/health" || path == "/version" || strings.HasPrefix(path, "/hooks/") // signed
 			if (len(op.Security) == 0) != public {
 				t.Errorf("%s: security %v", name, op.Security)
 			}

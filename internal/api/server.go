@@ -30,6 +30,7 @@ type Services struct {
 	Builds   *deploy.Service // nil where nothing is built: its route says so
 	Pushed   Pushed          // nil where pushed commits are not built
 	Git      Git             // nil where nothing can be pushed: there are no repositories then
+	Hooks    Hooks           // nil where projects cannot be connected to repositories: its routes say so
 	Uploads  Uploads         // nil where contents come through the API
 	Releases *release.Service
 	Domains  *domains.Service // nil where domains cannot be attached: they have no routes then
@@ -78,6 +79,7 @@ type server struct {
 	Options
 	api      huma.API
 	attempts *attempts
+	hooks    chan struct{} // one for each delivery whose body is read
 }
 
 // New returns the API's handler.
@@ -98,7 +100,7 @@ func New(services Services, o Options) http.Handler {
 		o.Sleep = sleep
 	}
 	mux := http.NewServeMux()
-	s := &server{Services: services, Options: o, attempts: newAttempts(), api: humago.New(mux, humaConfig(o.Version))}
+	s := &server{Services: services, Options: o, attempts: newAttempts(), hooks: make(chan struct{}, hooksAtATime), api: humago.New(mux, humaConfig(o.Version))}
 	s.api.UseMiddleware(s.authorize)
 	s.systemRoutes()
 	s.projectRoutes()
@@ -107,6 +109,7 @@ func New(services Services, o Options) http.Handler {
 	s.statsRoutes()
 	s.deploymentRoutes()
 	s.buildRoutes()
+	s.hookRoutes()
 	s.uploadRoutes()
 	s.releaseRoutes()
 	s.envRoutes()

@@ -46,6 +46,7 @@ type BuildRequest struct {
 	CommitMessage string
 	Branch        string // the project's production branch when this and CommitSha are ""
 	NoRelease     bool
+	Fork          bool   // of somebody else: it gets no variables and is never released
 	Key           string // requests of the same key are one; "" is a key of its own
 }
 

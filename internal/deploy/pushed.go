@@ -13,7 +13,7 @@ import (
 func (s *Service) QueueBuild(ctx context.Context, p anchor.ProjectID, r BuildRequest) (anchor.Deployment, error) {
 	d := anchor.Deployment{
 		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli(),
-		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease, Source: anchor.SourcePush,
+		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease || r.Fork, Fork: r.Fork, Source: anchor.SourcePush,
 		Functions: map[string]anchor.FunctionVersion{},
 	}
 	if err := s.createWithinQuota(ctx, d); err != nil {

@@ -153,6 +153,17 @@ func (e *Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]str
 	return e.unlockValues(d, sealed)
 }
 
+// LockNone fixes that the deployment has no variables: it is built from code of somebody who must not
+// see them. It has no effect once Lock was called.
+func (e *Env) LockNone(ctx context.Context, d anchor.DeploymentID) error {
+	plain, err := encodeValues(nil)
+	if err != nil {
+		return fmt.Errorf("lock the environment of %s: %w", d, err)
+	}
+	_, err = e.Variables.LockEnv(ctx, d, e.Box.Seal(plain, lockedPlace(d)...))
+	return err
+}
+
 // Sealed returns the variables the deployment was locked with as the records keep
 // them, NotFound before.
 func (e *Env) Sealed(ctx context.Context, d anchor.DeploymentID) ([]byte, error) {

@@ -202,6 +202,9 @@ func (s *Service) findTarget(ctx context.Context, p anchor.ProjectID, id anchor.
 	case d.PrunedAt != 0:
 		return anchor.Deployment{}, anchor.Conflict("pruned", "deployment %s is no longer kept: its files were pruned", id).
 			Hintf("Deploy %s again, or choose a kept deployment from `anchor deployments`.", sourceOf(d))
+	case d.Fork:
+		return anchor.Deployment{}, anchor.Conflict("fork", "deployment %s was built from a fork, without the project's variables, and cannot go live", id).
+			Hintf("Merge the pull request; the merged commit is built and goes live.")
 	case !d.CanServe():
 		return anchor.Deployment{}, anchor.Conflict("never_deployed", "deployment %s cannot go live: its status is %s", id, d.Status).
 			Hintf("Choose one whose status is deployed or superseded from `anchor deployments`.")

@@ -144,6 +144,25 @@ type BuildEnv struct {
 	Variables map[string]string `json:"variables"`
 }
 
+// Connect is the body of PUT /projects/{projectId}/connection.
+type Connect struct {
+	Host       anchor.Host `json:"host" enum:"github,gitlab,gitea,bitbucket,plain"`
+	Repository string      `json:"repository" minLength:"1" maxLength:"1000" doc:"What to clone: an https or ssh URL without a password"`
+	APIURL     string      `json:"apiUrl,omitempty" maxLength:"1000" doc:"Root of the host's API; that of the public service or of the repository's server by default"`
+	Token      string      `json:"token,omitempty" maxLength:"4096" doc:"Of the host's API; stored encrypted and never shown"`
+	AppID      int64       `json:"appId,omitempty" doc:"Of a GitHub App, in place of a token"`
+	Install    int64       `json:"installationId,omitempty"`
+	AppKey     string      `json:"appKey,omitempty" maxLength:"16384" doc:"Private key of the GitHub App, PEM"`
+	WatchPaths []string    `json:"watchPaths,omitempty" maxItems:"100" doc:"Patterns of Git (pathspec, glob); a commit that changes none of them is not built"`
+	HookURL    string      `json:"hookUrl,omitempty" maxLength:"1000" doc:"Root of this server as the host sees it; Anchor then creates the webhook and the deploy key"`
+	Rotate     bool        `json:"rotate,omitempty" doc:"Replace the secret and the deploy key"`
+}
+
+// Approve is the body of POST /projects/{projectId}/pulls/{number}/approve.
+type Approve struct {
+	Commit string `json:"commit,omitempty" maxLength:"64" doc:"The commit that was looked at; another one is refused"`
+}
+
 // Items is a list that has one page only.
 type Items[T any] struct {
 	Items []T `json:"items" nullable:"false"`

@@ -36,12 +36,16 @@ func (j *job) scope() anchor.EnvScope {
 }
 
 // commit is what to build.
-type commit struct{ name, branch, subject string }
+type commit struct {
+	name, branch, subject string
+	fork                  bool // of somebody else: neither variables nor shared caches
+}
 
 // record records a deployment of a commit and prepares its build.
 func (b *Builder) record(ctx context.Context, p anchor.Project, c commit) (*job, error) {
 	d, err := b.Deploys.QueueBuild(ctx, p.ID, deploy.BuildRequest{
 		CommitSha: c.name, CommitMessage: c.subject, Branch: c.branch, NoRelease: c.branch != p.ProductionBranch,
+		Fork: c.fork,
 	})
 	if err != nil {
 		return nil, err
@@ -49,6 +53,13 @@ func (b *Builder) record(ctx context.Context, p anchor.Project, c commit) (*job,
 	if err := b.Repositories.Of(p.ID).KeepCommit(ctx, d.ID, c.name); err != nil {
 		b.end(context.WithoutCancel(ctx), d, stepCheckout, err)
 		return nil, err
+	}
+	if c.fork {
+		// Before anything of the fork runs: what is locked now is what the preview has.
+		if err := b.Env.LockNone(ctx, d.ID); err != nil {
+			b.end(context.WithoutCancel(ctx), d, stepCheckout, err)
+			return nil, err
+		}
 	}
 	j := &job{project: p, deployment: d, ran: make(chan struct{}), done: make(chan struct{})}
 	j.ctx, j.cancel = context.WithCancelCause(b.ctx)

@@ -170,7 +170,7 @@ func (b *Builder) Retry(ctx context.Context, p anchor.Project, id anchor.Deploym
 	if err != nil {
 		return old, err
 	}
-	j, err := b.record(ctx, p, commit{name: name, branch: old.Branch, subject: old.CommitMessage})
+	j, err := b.record(ctx, p, commit{name: name, branch: old.Branch, subject: old.CommitMessage, fork: old.Fork})
 	if err != nil {
 		return old, err
 	}

@@ -55,9 +55,9 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	if err := w.checkout(ctx, b.Repositories.Of(p.project.ID), p.deployment.CommitSha); err != nil {
 		return err
 	}
-	vars, err := b.Env.ForBuild(ctx, p.project.ID, p.scope())
+	vars, err := b.buildVariables(ctx, p.job)
 	if err != nil {
-		return fmt.Errorf("read the variables of the build: %w", err)
+		return err
 	}
 	app, settings, err := w.findApp(vars[RootVariable])
 	if err == nil {
@@ -85,6 +85,18 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	}
 	w.keepCache(app.Dir)
 	return b.deliver(ctx, p, out)
+}
+
+// buildVariables returns the variables of a build. One of a fork gets the app's folder only.
+func (b *Builder) buildVariables(ctx context.Context, j *job) (map[string]string, error) {
+	vars, err := b.Env.ForBuild(ctx, j.project.ID, j.scope())
+	if err != nil {
+		return nil, fmt.Errorf("read the variables of the build: %w", err)
+	}
+	if j.deployment.Fork {
+		return map[string]string{RootVariable: vars[RootVariable]}, nil
+	}
+	return vars, nil
 }
 
 // deliver makes a build the artifact of its deployment and starts the pipeline.

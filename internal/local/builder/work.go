@@ -33,6 +33,9 @@ func (b *Builder) openWork(j *job) (*work, error) {
 	}
 	w.dir = filepath.Join(real, "work", string(j.deployment.ID))
 	w.cache = filepath.Join(real, "cache", string(j.project.ID))
+	if j.deployment.Fork { // what it leaves in a cache must not reach the next build
+		w.cache = filepath.Join(w.dir, "cache")
+	}
 	for _, dir := range []string{w.dir, w.src(), w.home(), w.tmp(), w.cache} {
 		if err = os.Mkdir(dir, 0o700); err != nil && (dir != w.cache || !errors.Is(err, fs.ErrExist)) {
 			break

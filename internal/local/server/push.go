@@ -12,6 +12,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/local/builder"
 	"github.com/anchor-deploy/anchor/internal/local/git"
+	"github.com/anchor-deploy/anchor/internal/local/hooks"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
 )
 
 // openBuilder opens the repositories that are pushed to, and what builds their commits.
@@ -33,6 +35,16 @@ func (a *app) openBuilder(ctx context.Context, c *core.Anchor, run string) (err 
 	}
 	a.onClose(a.builder.Close)
 	return a.builder.Resume(ctx)
+}
+
+// openHooks opens what connects projects to repositories at other hosts.
+func (a *app) openHooks(ctx context.Context, box *secret.Box) error {
+	a.hooks = hooks.New(hooks.Config{
+		Records: a.store, Box: box, Repositories: a.repositories, Builder: a.builder, Deploys: a.core.Deploys,
+		URLs: a.URLs, Log: a.Log,
+	})
+	a.onClose(a.hooks.Close)
+	return a.hooks.Resume(ctx)
 }
 
 // pushes implements api.Git.

@@ -27,6 +27,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/git"
+	"github.com/anchor-deploy/anchor/internal/local/hooks"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
@@ -67,6 +68,7 @@ type app struct {
 	certs        *acme.Manager // nil without HTTPS
 	localCA      *acme.LocalCA // nil unless the base domain is localhost
 	builder      *builder.Builder
+	hooks        *hooks.Service
 	admin        adminName
 	handler      http.Handler // of the API
 	changed      chan string  // names whose certificate changed
@@ -233,7 +235,10 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		BeforeStep: a.BeforeStep, Log: a.Log,
 	})
 	a.onClose(func() error { a.core.Close(); return nil })
-	return a.openBuilder(ctx, a.core, run)
+	if err := a.openBuilder(ctx, a.core, run); err != nil {
+		return err
+	}
+	return a.openHooks(ctx, box)
 }
 
 // serveUntil answers until ctx ends, then lets requests in flight finish.
@@ -324,6 +329,7 @@ func (a *app) shutDown(api *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // streams that would never end
 	}
+	err = errors.Join(err, a.hooks.Close())   // before the builds that it would report as failed
 	err = errors.Join(err, a.builder.Close()) // before those who push lose their connections
 	err = errors.Join(err, api.Close())
 	a.core.Close()

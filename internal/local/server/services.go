@@ -12,6 +12,7 @@ func (a *app) buildServices() api.Services {
 		Deploys:  a.core.Deploys,
 		Pushed:   a.builder,
 		Git:      pushes{a},
+		Hooks:    a.hooks,
 		Releases: a.core.Releases,
 		Access:   a.core.Access,
 		Logs:     a.logs,
