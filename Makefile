@@ -94,13 +94,23 @@ checkov: .checkov/.stamp
 	.checkov/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
 	touch $@
 
+# GitHub's published examples of deliveries, for the tests of package forge.
+PAYLOADS := internal/local/forge/payloads
+
+.PHONY: payloads
+payloads: $(PAYLOADS)/node_modules/.stamp
+
+$(PAYLOADS)/node_modules/.stamp: $(PAYLOADS)/package-lock.json
+	npm ci --prefix $(PAYLOADS) --ignore-scripts --no-audit --no-fund --loglevel error
+	touch $@
+
 # Most tests wait: for emulators, for Node.js, for time limits. Three packages at a time, and
 # four of the parallel tests of each, keep two processors busy.
 TEST := $(GO) test -p 3 -parallel 4 -timeout 20m
 
 .PHONY: test
 test: lint ## All tests but the slow suite
-	@$(MAKE) --no-print-directory -j2 examples chromium emulators
+	@$(MAKE) --no-print-directory -j2 examples chromium emulators payloads
 	$(TEST) ./...
 
 # The race detector has nothing to find in packages that neither start goroutines nor
@@ -114,7 +124,7 @@ UNRACED_TESTS := ^(TestWalls_OrdinaryUser|TestWalls_HostileAppReachesNothing|Tes
 
 .PHONY: test-race
 # In reverse order, the packages that take long are not the last.
-test-race: emulators ## Packages with goroutines under the race detector
+test-race: emulators payloads ## Packages with goroutines under the race detector
 	$(TEST) -race -skip '$(UNRACED_TESTS)' $$($(GO) list ./internal/... | grep -vE '/internal/($(UNRACED))$$' | sort -r)
 
 .PHONY: test-all

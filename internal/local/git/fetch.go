@@ -169,7 +169,8 @@ func useSSH(cmd *exec.Cmd, from Remote, dir string) error {
 
 func shellWord(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// fetchFailures tells by git's and ssh's own words why a fetch failed. The first that matches counts.
+// fetchFailures says by git's and ssh's own words why a fetch failed. The first that matches counts.
+// The index-pack that reaches the limit of a file ends by SIGXFSZ (setrlimit(2)) and prints nothing.
 var fetchFailures = []struct {
 	words, code, message, hint string
 	temporary                  bool
@@ -187,8 +188,8 @@ var fetchFailures = []struct {
 	{words: "error: 403", code: "clone_refused", message: "the host refuses the clone", hint: "Connect again with a token that may read the repository."},
 	{words: "not found", code: "repository_not_found", message: "the host has no such repository, or hides it", hint: "Check the URL, and that the deploy key or the token belongs to this repository."},
 	{words: "does not appear to be a git repository", code: "repository_not_found", message: "the host has no such repository", hint: "Check the URL of the repository."},
-	{words: "unable to update url base from redirection", code: "repository_moved", message: "the repository has another URL now", hint: "Connect again with the new URL."},
-	{words: "File size limit exceeded", code: "repository_too_large", message: "the repository is larger than a push may be", hint: "Remove large files from its history."},
+	{words: "error: 30", code: "repository_moved", message: "the repository has another URL now", hint: "Connect again with the new URL."},
+	{words: "invalid index-pack output", code: "repository_too_large", message: "the repository is larger than a push may be", hint: "Remove large files from its history, and check that the disk of the server is not full."},
 	{words: "Could not resolve host", temporary: true}, {words: "Connection refused", temporary: true}, {words: "Failed to connect", temporary: true},
 	{words: "timed out", temporary: true}, {words: "early EOF", temporary: true}, {words: "error: 5", temporary: true}, {words: "error: 429", temporary: true},
 	{words: "Connection reset", temporary: true}, {words: "Connection closed", temporary: true}, {words: "hung up", temporary: true},
@@ -202,9 +203,6 @@ func explainFetch(err error, from Remote, ref string, most int64) error {
 	words := err.Error()
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		words += "\n" + string(exit.Stderr)
-		if exit.ExitCode() == 128+25 { // SIGXFSZ, as a shell reports it
-			words = "File size limit exceeded"
-		}
 	}
 	where := strings.TrimPrefix(strings.TrimPrefix(ref, branchRefs), "refs/")
 	for _, f := range fetchFailures {
