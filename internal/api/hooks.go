@@ -144,7 +144,10 @@ func (s *server) approvePull(ctx context.Context, in *struct {
 
 // admitDelivery bounds how many deliveries are read at a time. It runs before the body is read.
 func (s *server) admitDelivery(ctx huma.Context, next func(huma.Context)) {
-	_, err := s.connectable(ctx.Context(), ctx.Param("projectId"))
+	p, err := s.connectable(ctx.Context(), ctx.Param("projectId"))
+	if err == nil {
+		_, err = s.Hooks.Show(ctx.Context(), p, false) // a project without a connection reads nothing
+	}
 	if err == nil {
 		select {
 		case s.hooks <- struct{}{}:

@@ -85,6 +85,14 @@ type connection struct {
 	DeployHookURL string `json:"deployHookUrl,omitempty"`
 }
 
+// repositoryName names the repository for users.
+func (c connection) repositoryName() string {
+	if c.Host == anchor.Plain {
+		return cleanText(c.Repository)
+	}
+	return cleanText(c.Name) + " at " + string(c.Host)
+}
+
 func (s *shell) connectHost(ctx context.Context, o connectOptions) error {
 	if err := s.readConnect(ctx, &o); err != nil {
 		return err
@@ -109,7 +117,7 @@ func (s *shell) connectHost(ctx context.Context, o connectOptions) error {
 	}
 	out := connectionOf(project, root, made)
 	return s.printResult(out, func(w io.Writer) {
-		fmt.Fprintf(w, "%s %s is connected to %s at %s\n\n", s.paintText(green, "✓"), project, cleanText(out.Name), out.Host)
+		fmt.Fprintf(w, "%s %s is connected to %s\n\n", s.paintText(green, "✓"), project, out.repositoryName())
 		s.printConnection(w, out)
 		if o.setUp {
 			fmt.Fprintf(w, "\nThe webhook and the deploy key are set up. Push a branch to see it work.\n")
@@ -280,7 +288,7 @@ func (s *shell) showConnection(ctx context.Context, reveal bool, given string) e
 	}
 	out := connectionOf(project, root, found)
 	return s.printResult(out, func(w io.Writer) {
-		fmt.Fprintf(w, "%s is connected to %s at %s\n\n", project, cleanText(out.Name), out.Host)
+		fmt.Fprintf(w, "%s is connected to %s\n\n", project, out.repositoryName())
 		s.printConnection(w, out)
 		fmt.Fprintln(w)
 		if len(out.Deliveries) == 0 {

@@ -98,7 +98,7 @@ func (l *link) closePull(ctx context.Context, pull anchor.PullRequest) (string, 
 	}
 	l.tell(ctx, func(ctx context.Context) error {
 		text := "The pull request is closed. Its preview is removed."
-		return errors.Join(l.comment(ctx, pull.Number, text, true), l.deactivate(ctx, pull.Number))
+		return errors.Join(l.comment(ctx, pull.Number, text, true), l.deactivate(ctx, pull.Branch))
 	})
 	return fmt.Sprintf("pull request %d is closed; previews removed: %d", pull.Number, removed), nil
 }

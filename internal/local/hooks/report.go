@@ -236,23 +236,29 @@ func (l *link) comment(ctx context.Context, number int64, text string, last bool
 	return l.Records.PutPullRequest(ctx, l.project.ID, pull)
 }
 
-// deactivate marks the deployments of a pull request as gone.
-func (l *link) deactivate(ctx context.Context, number int64) error {
+// deactivate marks the deployments of a branch's previews as gone.
+func (l *link) deactivate(ctx context.Context, branch string) error {
 	all, err := l.Records.Reports(ctx, l.project.ID, false)
 	for _, r := range all {
-		if r.Pull != number || r.ID == "" || r.State == string(forge.Inactive) {
-			continue
+		if r.Branch == branch {
+			err = errors.Join(err, l.deactivateOne(ctx, r.Deployment))
 		}
-		err = errors.Join(err, l.deactivateOne(ctx, r))
 	}
 	return err
 }
 
-func (l *link) deactivateOne(ctx context.Context, r anchor.HostReport) error {
-	defer l.reports.Lock(r.Deployment)()
-	_, err := l.api.SetDeployment(ctx, r.ID, forge.Report{
-		Commit: r.Commit, Branch: r.Branch, State: forge.Inactive, Description: "The preview is removed", Environment: "preview/" + r.Branch,
-	})
+// deactivateOne also keeps a state that is being written from coming later.
+func (l *link) deactivateOne(ctx context.Context, id anchor.DeploymentID) error {
+	defer l.reports.Lock(id)()
+	r, found, err := l.findReport(ctx, id)
+	if err != nil || !found || r.State == string(forge.Inactive) {
+		return err
+	}
+	if r.ID != "" {
+		_, err = l.api.SetDeployment(ctx, r.ID, forge.Report{
+			Commit: r.Commit, Branch: r.Branch, State: forge.Inactive, Description: "The preview is removed", Environment: "preview/" + r.Branch,
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -56,10 +56,13 @@ func (f *hookFixture) connect(r wire.Connect) {
 	}
 }
 
+// patience bounds a wait for what certainly comes, however busy the machine is.
+const patience = 3 * time.Minute
+
 // wait bounds what a test waits for.
 func (f *hookFixture) wait(what string, cond func() bool) {
 	f.Helper()
-	ctx, cancel := context.WithTimeout(f.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(f.Context(), patience)
 	defer cancel()
 	f.github.Wait(ctx, what, cond)
 }
@@ -127,7 +130,7 @@ func pull(action, branch, commit, from string, updated time.Time) map[string]any
 // outcomes waits until n deliveries have been processed and returns what became of them, newest first.
 func (f *hookFixture) outcomes(n int) []string {
 	f.Helper()
-	ctx, cancel := context.WithTimeout(f.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(f.Context(), patience)
 	defer cancel()
 	var all []string
 	err := retry.Poll(ctx, retry.Policy{First: 10 * time.Millisecond, Longest: 200 * time.Millisecond}, func() (bool, error) {

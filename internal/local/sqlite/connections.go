@@ -163,7 +163,8 @@ func (s *Store) PullRequests(ctx context.Context, p anchor.ProjectID) ([]anchor.
 	}, `SELECT comment, record FROM pull_requests WHERE project_id = ? ORDER BY number DESC`, p)
 }
 
-// PutReport stores how far a deployment is reported to the host, durable on return.
+// PutReport stores how far a deployment is reported to the host, durable on return. The oldest that
+// are done beyond a thousand are removed.
 func (s *Store) PutReport(ctx context.Context, p anchor.ProjectID, r anchor.HostReport) error {
 	record, err := json.Marshal(r)
 	if err != nil {
@@ -175,6 +176,11 @@ func (s *Store) PutReport(ctx context.Context, p anchor.ProjectID, r anchor.Host
 		}
 		_, err := t.execRows(`INSERT INTO host_reports (project_id, deployment, done, record) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET done = excluded.done, record = excluded.record`, p, r.Deployment, r.Done, string(record))
+		if err != nil {
+			return err
+		}
+		_, err = t.execRows(`DELETE FROM host_reports WHERE project_id = ?1 AND done AND deployment <= (SELECT deployment FROM host_reports
+			WHERE project_id = ?1 ORDER BY deployment DESC LIMIT 1 OFFSET ?2)`, p, keptDeliveries)
 		return err
 	})
 }
