@@ -175,6 +175,8 @@ var fetchFailures = []struct {
 	words, code, message, hint string
 	temporary                  bool
 }{
+	{words: "ssh: not found", code: "ssh_missing", message: "ssh is not installed on the server",
+		hint: "Install it with the system's package manager, for example apt-get install openssh-client. The server need not be restarted."},
 	{words: "couldn't find remote ref", code: "branch_gone", message: "the repository has no such branch any more", hint: "Push the branch again."},
 	{words: "REMOTE HOST IDENTIFICATION HAS CHANGED", code: "host_key_changed", message: "the ssh server has another key than at the first clone",
 		hint: "Ask the host's operator whether it has a new key. If so, accept it: anchor connect trust-host-key"},

@@ -9,6 +9,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -91,16 +92,16 @@ func (f *fixture) checkChanges(r *Repository, remote Remote, first string) {
 
 func TestFetch_Failures(t *testing.T) {
 	r := emptyRepository(t, Limits{})
-	status := http.StatusNotFound
+	var status atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "/elsewhere")
-		w.WriteHeader(status)
+		w.WriteHeader(int(status.Load()))
 	}))
 	for code, want := range map[int]string{
 		http.StatusNotFound: "repository_not_found", http.StatusForbidden: "clone_refused", http.StatusBadGateway: Unreachable,
 		http.StatusTooManyRequests: Unreachable, http.StatusMovedPermanently: "repository_moved",
 	} {
-		status = code
+		status.Store(int32(code))
 		_, _, err := r.Fetch(t.Context(), Remote{URL: server.URL + "/a/b"}, "refs/heads/main")
 		if anchor.CodeOf(err) != want || anchor.HintOf(err) == "" {
 			t.Errorf("a host that answers %d: %v", code, err)

@@ -27,7 +27,7 @@ func (l *link) handle(ctx context.Context, e forge.Event) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		return l.buildBranch(ctx, e.Branch, pull.Number)
+		return l.buildBranch(ctx, e.Branch, e.Commit, pull.Number)
 	case forge.Pull:
 		return l.handlePull(ctx, e)
 	case forge.Approval:
@@ -55,7 +55,7 @@ func (l *link) handlePull(ctx context.Context, e forge.Event) (string, error) {
 	case pull.Fork:
 		return l.buildFork(ctx, pull)
 	}
-	return l.buildBranch(ctx, pull.Branch, pull.Number)
+	return l.buildBranch(ctx, pull.Branch, pull.Commit, pull.Number)
 }
 
 // storePull stores what an event says of a pull request. current is false for an event that is older
@@ -131,10 +131,14 @@ func pullRef(h anchor.Host, number int64) (string, error) {
 		Hintf("Push the commit to a branch of the repository to build it.")
 }
 
-// buildBranch builds what a branch is now. pull is the number of its pull request, 0 for none.
-func (l *link) buildBranch(ctx context.Context, branch string, pull int64) (string, error) {
+// buildBranch builds what a branch is now. The delivery is about the commit told, which gets the status
+// when the clone fails. pull is the number of the branch's pull request, 0 for none.
+func (l *link) buildBranch(ctx context.Context, branch, told string, pull int64) (string, error) {
 	commit, err := l.fetch(ctx, "refs/heads/"+branch)
 	if err != nil {
+		if told != "" && anchor.CodeOf(err) != "branch_gone" {
+			l.tellFailure(ctx, told, branch, err)
+		}
 		return "", err
 	}
 	skip, err := l.unwatched(ctx, branch, commit)
@@ -168,9 +172,7 @@ func (l *link) unwatched(ctx context.Context, branch, commit string) (bool, erro
 func (l *link) build(ctx context.Context, c builder.Commit, pull int64) (string, error) {
 	d, fresh, err := l.Builder.BuildCommit(ctx, l.project, c)
 	if err != nil {
-		l.tell(ctx, func(ctx context.Context) error {
-			return l.api.SetStatus(ctx, forge.Report{Commit: c.Name, Branch: c.Branch, Context: l.statusName(), State: forge.Failure, Description: err.Error()})
-		})
+		l.tellFailure(ctx, c.Name, c.Branch, err)
 		return "", err
 	}
 	if err := l.report(ctx, d, pull); err != nil {
@@ -180,6 +182,20 @@ func (l *link) build(ctx context.Context, c builder.Commit, pull int64) (string,
 		return fmt.Sprintf("%.12s of %s is deployment %s already", c.Name, c.Branch, d.ID), nil
 	}
 	return fmt.Sprintf("%.12s of %s is built as deployment %s", c.Name, c.Branch, d.ID), nil
+}
+
+// tellFailure sets the status of a commit that no deployment was made of.
+func (l *link) tellFailure(ctx context.Context, commit, branch string, why error) {
+	if ctx.Err() != nil {
+		return // the next start tries again
+	}
+	description := "Anchor failed; its log says why"
+	if e := (*anchor.Error)(nil); errors.As(why, &e) { // others name files and addresses of the server
+		description = e.Message
+	}
+	l.tell(ctx, func(ctx context.Context) error {
+		return l.api.SetStatus(ctx, forge.Report{Commit: commit, Branch: branch, Context: l.statusName(), State: forge.Failure, Description: description})
+	})
 }
 
 // fetchRetries is the policy for hosts that cannot be reached.

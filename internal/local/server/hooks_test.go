@@ -359,6 +359,9 @@ func TestHook_CloneIsRefused(t *testing.T) {
 	if got := f.outcomes(2); !strings.Contains(got[0], "another key than at the first clone") {
 		t.Errorf("with another key of the ssh server: %q", got[0])
 	}
+	if status := f.github.Statuses(commit); status[len(status)-1] != "failure" {
+		t.Errorf("after a clone that failed the commit has the states %q", status)
+	}
 	if err := f.api.TrustHostKey(t.Context(), "shop"); err != nil {
 		t.Fatal(err)
 	}
