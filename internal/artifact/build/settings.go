@@ -179,8 +179,12 @@ func (s Settings) check(name string) error {
 	return nil
 }
 
-// WriteSettings writes anchor.json in dir. A link in its place is not followed.
+// WriteSettings writes anchor.json in dir, unless ReadSettings would refuse it. A link in its place is not
+// followed.
 func WriteSettings(dir string, s Settings) error {
+	if err := s.check(filepath.Join(dir, SettingsName)); err != nil {
+		return err
+	}
 	s.Schema = schemaURL
 	var content bytes.Buffer
 	encoder := json.NewEncoder(&content)

@@ -145,5 +145,6 @@ func (b *Builder) prependPath(dir string) {
 	}
 	// Of two variables of one name programs take the first, and Go the last.
 	env := slices.DeleteFunc(slices.Clone(b.Env), func(entry string) bool { return strings.HasPrefix(entry, "PATH=") })
-	b.Env = append(env, "PATH="+path)
+	env = append(env, "PATH="+path)
+	b.Env = env
 }
