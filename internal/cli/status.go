@@ -42,10 +42,10 @@ func (s *shell) printRunning(w io.Writer, st wire.Status) {
 	for _, row := range [][2]string{
 		{"Sites", st.Sites},
 		{"API", st.API},
+		{"HTTP/3", st.HTTP3},
 		{"Data", st.Data},
 		{"Disk", diskLine(st.Disk)},
 		{"Node", strings.TrimSpace(st.Node + describeTarget(st.Target))},
-		{"HTTP/3", st.HTTP3},
 		{"Isolation", describeIsolation(st.Isolation)},
 		{"Limits", limitsOf(st.Isolation)},
 	} {

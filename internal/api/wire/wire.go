@@ -237,7 +237,6 @@ type Status struct {
 	API      string `json:"api"`
 	Data     string `json:"data"`
 	Node     string `json:"node" doc:"Version of Node.js"`
-	HTTP3    string `json:"http3,omitempty" doc:"Whether HTTP/3 is served and, if not, why; absent without HTTPS"`
 	// Target is absent where the server is older than it.
 	Target *Machine `json:"target,omitempty" doc:"The machines that functions run on: what a build is for"`
 	// Isolation is absent where the platform isolates functions by itself.
@@ -245,6 +244,7 @@ type Status struct {
 	Disk      Disk       `json:"disk"`
 	Live      []Serving  `json:"live" nullable:"false"`
 	Workers   []Worker   `json:"workers" nullable:"false"`
+	HTTP3     string     `json:"http3,omitempty" doc:"Whether HTTP/3 is served and, if not, why; absent without HTTPS"`
 }
 
 // Machine describes machines in the names of Node.js (process.platform, process.arch) and npm (libc).

@@ -41,12 +41,12 @@ func (a *app) Status(ctx context.Context) (wire.Status, error) {
 	here, target := a.describeReady(ctx), build.ThisMachine()
 	return wire.Status{
 		Version: a.Version, Platform: "local", UptimeMS: time.Since(a.started).Milliseconds(),
-		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.runtimes.Default().Version, Isolation: a.describeIsolation(), HTTP3: a.describeHTTP3(),
+		Sites: here.SiteURL, API: here.APIURL, Data: a.Data, Node: a.runtimes.Default().Version, Isolation: a.describeIsolation(),
 		Target: &wire.Machine{OS: target.OS, Arch: target.Arch, Libc: target.Libc},
 		Disk: wire.Disk{
 			FreeBytes: free, ArtifactBytes: usage.Bytes, DataBytes: data, Shelved: a.platform.Shelved(), Trashed: usage.Trash,
 		},
-		Live: live, Workers: a.listWorkers(),
+		Live: live, Workers: a.listWorkers(), HTTP3: a.describeHTTP3(),
 	}, nil
 }
 
