@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -45,29 +46,28 @@ func TestEarlyHints_OfThePreviousAnswer(t *testing.T) {
 	q := startHTTP3(t, Config{}, "a.test")
 	const font = `</_next/static/media/font.woff2>; rel=preload; as="font"; crossorigin=""`
 	const host = `<https://cdn.test>; rel="preconnect"`
-	private := false
-	site := &Site{Assets: assets(t, "", map[string]string{"_next/static/media/font.woff2": "font", "plain.css": "a{}"})}
-	site.Default = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	var private atomic.Bool
+	files := assets(t, "", map[string]string{"_next/static/media/font.woff2": "font", "plain.css": "a{}"})
+	function := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Link", font+`, </_next/static/media/gone.woff2>; rel=preload; as=font, </plain.css>; rel=preload; as=style, `+host)
 		w.Header().Add("Link", `</next>; rel=next`)
-		if private {
+		if private.Load() {
 			w.Header().Set("Cache-Control", "private, no-store")
 		}
 		io.WriteString(w, "page")
 	})
 	clients := map[string]*http.Client{"HTTP/1.1": q.client(t, false), "HTTP/2": q.client(t, true), "HTTP/3": q.client3(t)}
 	for name, c := range clients {
-		site.hints = hints{}
-		private = false
-		q.Publish(NewTable(map[string]*Site{"a.test": site}))
+		private.Store(false)
+		q.Publish(NewTable(map[string]*Site{"a.test": {Assets: files, Default: function}}))
 		if hinted, _ := early(t, c, "https://a.test/page", "Sec-Fetch-Mode", "navigate"); hinted != nil {
 			t.Errorf("%s: the first answer for a path has hints: %v", name, hinted)
 		}
 		if hinted, _ := early(t, c, "https://a.test/page"); hinted != nil {
 			t.Errorf("%s: a client that does not navigate gets hints: %v", name, hinted)
 		}
-		private = true
+		private.Store(true)
 		hinted, got := early(t, c, "https://a.test/page?again", "Sec-Fetch-Mode", "navigate")
 		if len(hinted) != 1 || !slices.Equal(hinted["Link"], []string{font, host}) {
 			t.Errorf("%s: hints %q", name, hinted)

@@ -132,6 +132,9 @@ func cloudFrontEvent(r *http.Request) ([]byte, error) {
 	}
 	for name, values := range r.Header {
 		name, separator := strings.ToLower(name), ","
+		if name == "upgrade" {
+			continue // a WebSocket handshake, which fetch refuses to forward; rewriteDecision keeps the field
+		}
 		if name == "cookie" {
 			separator = "; "
 		}
