@@ -1,15 +1,19 @@
 package e2e
 
 import (
+	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestRewriteToAnotherHost rewrites requests to an external host: path, query, body and answer
@@ -34,6 +38,52 @@ func TestRewriteToAnotherHost(t *testing.T) {
 		s.request("POST", "/proxy/upload", bytes.NewReader(body), "Content-Type", "application/octet-stream").
 			want(t, 202).header(t, "X-Outside", "POST /upload").has(t, sha(body))
 	}
+}
+
+// TestRewriteToAWebSocketHost opens a WebSocket through a rewrite of a real build. What the two sides send
+// once the protocol is switched are octets to Anchor, so the test sends plain text.
+func TestRewriteToAWebSocketHost(t *testing.T) {
+	t.Parallel()
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, buffered, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		fmt.Fprintf(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: %s\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: %s\r\n\r\n%s ",
+			r.Header.Get("Upgrade"), r.Header.Get("Sec-WebSocket-Protocol"), r.URL.RequestURI())
+		_, _ = io.Copy(c, buffered) // until the client closes its side
+	}))
+	defer outside.Close()
+	a := up(t)
+	app := variant(t, 1)
+	retarget(t, app, "http://127.0.0.1:9", outside.URL)
+	a.deploy(app, "shop")
+	s := a.site(t, "shop")
+	const handshake = "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: tide\r\n\r\n"
+	c, err := net.Dial("tcp", a.sites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(time.Minute)) // ends a test that would hang
+	fmt.Fprintf(c, handshake, "/proxy/tide/table?port=brest", s.host)
+	answer := bufio.NewReader(c)
+	res, err := http.ReadResponse(answer, nil)
+	if err != nil || res.StatusCode != 101 || res.Header.Get("Sec-Websocket-Protocol") != "tide" || res.Header.Get("Upgrade") != "websocket" {
+		t.Fatalf("the handshake is answered with %+v, %v", res, err)
+	}
+	text := strings.Repeat("high tide at noon ", 5000)
+	go func() { _, _ = io.WriteString(c, text) }()
+	want := "/tide/table?port=brest " + text
+	got := make([]byte, len(want))
+	if _, err := io.ReadFull(answer, got); err != nil || string(got) != want {
+		t.Errorf("%v: %.60q, want %.60q", err, got, want)
+	}
+	c.Close()
+	s.get("/about", "Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==").want(t, 501)
 }
 
 // TestRewriteToAHostThatIsDown asserts that only the visitor who requested it is affected.
