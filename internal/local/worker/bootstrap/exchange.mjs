@@ -137,8 +137,9 @@ export class Reply {
 
   // Sets the head {status, fields: [[name, value]], length}, which is sent together with the first
   // data. length is a number of octets or undefined. Throws for a head that HTTP cannot carry.
-  setHead({ status, fields, length }) {
-    this.#fields = fieldLines(status, fields);
+  // switches marks the 101 that begins a tunnel; an app cannot send one.
+  setHead({ status, fields, length, switches = false }) {
+    this.#fields = fieldLines(status, fields, switches);
     this.status = status;
     this.#bodiless = this.#request.method === "HEAD" || [204, 205, 304].includes(status);
     this.length = length;
@@ -222,8 +223,8 @@ export class Reply {
 }
 
 // Node.js' checks also refuse line feeds, which separate the fields, and characters outside latin1.
-function fieldLines(status, fields) {
-  if (!Number.isInteger(status) || (status < 200 && status !== 101) || status > 999) {
+function fieldLines(status, fields, switches) {
+  if (!Number.isInteger(status) || (status < 200 && !switches) || status > 999) {
     throw new Error(`${status} is not a status that can end a request (200 to 999)`);
   }
   let lines = "";

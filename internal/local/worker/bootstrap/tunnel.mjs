@@ -12,7 +12,7 @@ export function openTunnel(request, reply, answer, socket, head, closed) {
     const name = answer.rawHeaders[i].toLowerCase();
     if (!OF_CONNECTION.includes(name)) fields.push([name, answer.rawHeaders[i + 1]]);
   }
-  reply.setHead({ status: 101, fields });
+  reply.setHead({ status: 101, fields, switches: true });
   reply.flushHead();
   if (head.length > 0) socket.unshift(head);
   socket.setNoDelay(true);
