@@ -18,8 +18,9 @@ type diskSpace struct {
 	namespace *Namespace
 	name      string
 
-	loaded  chan struct{} // closed when the files of an earlier process are known
-	cleared int           // how often all files were removed
+	loaded  chan struct{}   // closed when the files of an earlier process are known
+	cleared int             // how often all files were removed
+	newer   map[string]bool // names of files, not loaded yet, of which there is a newer response
 	files   map[Key][]*diskFile
 	at      map[Resource][]*diskFile
 }
@@ -36,7 +37,7 @@ type diskFile struct {
 
 // openSpace returns the space of a namespace, and begins to read what an earlier process left of it.
 func (d *disk) openSpace(n *Namespace, name string) *diskSpace {
-	s := &diskSpace{disk: d, namespace: n, name: name, loaded: make(chan struct{}), files: map[Key][]*diskFile{}, at: map[Resource][]*diskFile{}}
+	s := &diskSpace{disk: d, namespace: n, name: name, loaded: make(chan struct{}), newer: map[string]bool{}, files: map[Key][]*diskFile{}, at: map[Resource][]*diskFile{}}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.spaces[name] = s
@@ -85,8 +86,7 @@ func (s *diskSpace) loadFile(name string) {
 	switch {
 	case err == nil && (head.namespace != s.name || name != fileName(variantKey{key, head.entry.variant()})):
 		err = errDamaged
-	case err == nil && (head.entry.received.After(now) || head.entry.Age(now) >= head.entry.usable()),
-		err == nil && s.find(head.key, head.entry) != nil: // this process has a newer one
+	case err == nil && (s.newer[name] || head.entry.received.After(now) || head.entry.Age(now) >= head.entry.usable()):
 		_ = s.disk.unlink(path)
 		return
 	}
@@ -166,18 +166,21 @@ func (s *diskSpace) find(key Key, e *Entry) *diskFile {
 }
 
 // enqueue makes a stored response pending, in the place of an older one. It does nothing for one
-// that was invalidated meanwhile.
+// that was invalidated meanwhile. While files are loaded it does not wait: it keeps that of the older one
+// from being used.
 func (s *diskSpace) enqueue(key Key, e *Entry) {
-	<-s.loaded
 	d := s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k := variantKey{storeKey{s.namespace, key}, e.variant()}
 	d.unqueue(k)
+	if !s.isLoaded() {
+		s.newer[fileName(k)] = true
+	}
 	if old := s.find(key, e); old != nil {
 		_ = old.remove()
 	}
-	if d.broken || !s.namespace.mayStore(e) || !d.isWorthwhile(e) || d.waiting+e.weight() > d.mostWaiting() {
+	if d.broken || !s.isLoaded() || !s.namespace.mayStore(e) || !d.isWorthwhile(e) || d.waiting+e.weight() > d.mostWaiting() {
 		return
 	}
 	d.pending[k] = &pendingFile{entry: e, since: time.Now()}
@@ -186,6 +189,15 @@ func (s *diskSpace) enqueue(key Key, e *Entry) {
 		case d.wake <- struct{}{}:
 		default:
 		}
+	}
+}
+
+func (s *diskSpace) isLoaded() bool {
+	select {
+	case <-s.loaded:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -22,14 +22,15 @@ type Namespace struct {
 	floor    atomic.Uint64 // of the last invalidation of everything
 	storing  atomic.Uint64 // of the last one after which responses under way are not stored
 
+	marking sync.Mutex // held while something is marked and its files are removed
+
 	mu        sync.RWMutex        // held while invalid entries are marked
 	resources map[Resource]uint64 // of the last invalidation of one resource
 	tags      map[string]uint64   // of the last revalidation of one tag
 	untraced  uint64              // of the last revalidation of any tag
 }
 
-// mostMarks bounds the memory of invalidated resources and tags; beyond it everything is
-// invalidated.
+// mostMarks bounds the memory of invalidated resources and tags.
 const mostMarks = 4096
 
 // Namespace returns a new, empty namespace, of which nothing is written to disk.
@@ -94,16 +95,13 @@ func (n *Namespace) invalidateAll() error {
 // InvalidateResource makes all responses of one resource invalid, those under way included.
 func (n *Namespace) InvalidateResource(r Resource) {
 	n.counters.Invalidations.Add(1)
+	n.marking.Lock()
+	defer n.marking.Unlock()
+	n.makeRoom(1)
 	n.mu.Lock()
-	full := len(n.resources) >= mostMarks
-	if !full {
-		n.resources[r] = n.sequence.Add(1)
-	}
+	n.resources[r] = n.sequence.Add(1)
 	n.mu.Unlock()
-	switch {
-	case full:
-		_ = n.invalidateAll()
-	case n.space != nil:
+	if n.space != nil {
 		_ = n.space.removeAt(r)
 	}
 }
@@ -112,22 +110,39 @@ func (n *Namespace) InvalidateResource(r Resource) {
 // known what they were made from, those under way included.
 func (n *Namespace) InvalidateTags(tags ...string) {
 	n.counters.Invalidations.Add(1)
+	n.marking.Lock()
+	defer n.marking.Unlock()
+	n.makeRoom(len(tags))
 	n.mu.Lock()
-	full := len(n.tags)+len(tags) > mostMarks
-	if !full {
-		next := n.sequence.Add(1)
-		n.untraced = next
-		for _, tag := range tags {
-			n.tags[tag] = next
-		}
+	next := n.sequence.Add(1)
+	n.untraced = next
+	for _, tag := range tags {
+		n.tags[tag] = next
 	}
 	n.mu.Unlock()
-	switch {
-	case full:
-		_ = n.invalidateAll()
-	case n.space != nil:
+	if n.space != nil {
 		_, _ = n.space.removeMatching(func(e *Entry) bool { return !n.valid(e) })
 	}
+}
+
+// makeRoom forgets what was marked when the marks are too many: it drops the responses that they make
+// invalid, of which the disk has none any more, and has those under way not stored. n.marking is
+// held, so that no response of the disk comes into memory between a mark and the removal of its file.
+func (n *Namespace) makeRoom(marks int) {
+	n.mu.Lock()
+	full := len(n.resources)+len(n.tags)+marks > mostMarks
+	if full {
+		raise(&n.storing, n.sequence.Add(1))
+	}
+	n.mu.Unlock()
+	if !full {
+		return
+	}
+	n.drop(func(*Entry) bool { return false })
+	n.mu.Lock()
+	clear(n.resources)
+	clear(n.tags)
+	n.mu.Unlock()
 }
 
 func raise(v *atomic.Uint64, to uint64) {

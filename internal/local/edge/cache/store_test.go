@@ -101,6 +101,8 @@ func TestNamespace_ManyResourcesInvalidated(t *testing.T) {
 	n := New(1 << 24).Namespace()
 	put(t, ask(n, "/0"), "x")
 	put(t, ask(n, "/kept"), "kept")
+	late := ask(n, "/late")
+	answer := response(late, "late")
 	for i := range mostMarks {
 		n.InvalidateResource(Resource{"https", "shop.test", fmt.Sprint("/", i)})
 	}
@@ -110,6 +112,15 @@ func TestNamespace_ManyResourcesInvalidated(t *testing.T) {
 	n.InvalidateResource(Resource{"https", "shop.test", "/more"}) // more than are remembered
 	if got := body(ask(n, "/0")); got != "" {
 		t.Errorf("%q is valid again", got)
+	}
+	if _, stored := late.Put(answer); stored {
+		t.Error("an answer is stored of which the marks are forgotten")
+	}
+	if got := body(ask(n, "/kept")); got != "kept" {
+		t.Errorf("%q", got)
+	}
+	if marks := len(n.resources); marks != 1 {
+		t.Errorf("%d marks", marks)
 	}
 }
 
