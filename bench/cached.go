@@ -52,7 +52,8 @@ func measureCached(ctx context.Context, l *lab) ([]result, error) {
 		ratio := median(v.costRatios())
 		results = append(results, result{
 			what: "cached page, one core each", ours: side(v.ours), peer: peer.name + ": " + side(v.peer),
-			ratio: times(ratio), budget: fmt.Sprintf("≥ %g × %s%s, by processor time", peer.budget, peer.name, peer.stretch), verdict: judge(ratio >= peer.budget),
+			ratio: times(ratio), verdict: judge(ratio >= peer.budget),
+			budget: fmt.Sprintf("≥ %g × %s%s, by processor time", peer.budget, peer.name, peer.stretch),
 			how: []string{
 				fmt.Sprintf("GET %s, a prerendered page, uncompressed, that visitors may share; %d keep-alive connections of one wrk thread. The server is confined to one core and wrk to another; "+
 					"%d interleaved rounds of %s after a first request of each. The caches have the page of next start, of the same build.",

@@ -76,7 +76,9 @@ func (c *Client) Stats(ctx context.Context, idOrSlug string, d time.Duration) (w
 
 // CachedAnswers lists the stored answers of a project whose address, or path, begins with prefix and
 // that have the tag; "" for any.
-func (c *Client) CachedAnswers(ctx context.Context, idOrSlug string, which wire.PurgeCache, page anchor.Page) (anchor.List[wire.CachedAnswer], error) {
+func (c *Client) CachedAnswers(
+	ctx context.Context, idOrSlug string, which wire.PurgeCache, page anchor.Page,
+) (anchor.List[wire.CachedAnswer], error) {
 	query := paging(page)
 	for name, value := range map[string]string{"prefix": which.Prefix, "tag": which.Tag, "deploymentId": string(which.DeploymentID)} {
 		if value != "" {

@@ -24,7 +24,8 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 	found := cache.Request{Namespace: site.Cache, Key: pageKey(r, secure), Fields: request.pageField}
 	now := e.now()
 	entry, _ := found.Find(now)
-	if entry == nil || entry.Status != http.StatusOK || entry.State(now) != cache.Fresh || entry.AsksForTags(now) || len(entry.Header[cache.HeaderStatus]) > 0 ||
+	if entry == nil || entry.Status != http.StatusOK || entry.State(now) != cache.Fresh || entry.AsksForTags(now) ||
+		len(entry.Header[cache.HeaderStatus]) > 0 ||
 		h.hsts != nil && len(entry.Header[headerHSTS]) > 0 {
 		return false
 	}

@@ -25,8 +25,9 @@ type trace struct {
 }
 
 // takeTrace removes what a header says of the app's cache, and returns it. An answer of a bare
-// function depends on nothing in it. Only a page that comes from the cache was made of what was
-// read: one that is rendered now may have other tags than the entry that it replaces.
+// function depends on nothing in it. Only a page that comes from the cache, and was read there
+// for this request, was made of what was read: one that is rendered now may have other tags than the
+// entry that it replaces.
 func takeTrace(h http.Header, bare bool) trace {
 	lines, named := h[HeaderTags]
 	delete(h, HeaderTags)
@@ -43,7 +44,7 @@ func takeTrace(h http.Header, bare bool) trace {
 	if state == "" {
 		state = strings.ToUpper(h.Get("X-Opennext-Cache"))
 	}
-	t.complete = t.complete && (state == "HIT" || state == "STALE")
+	t.complete = t.complete && (state == "HIT" || state == "STALE") && len(t.keys()) > 0
 	t.rendered = state == "MISS" || state == "REVALIDATED"
 	return t
 }
@@ -68,7 +69,7 @@ func isPlainTag(tag string) bool {
 	return tag != "" && tag[0] != '/' && path.Clean(tag) == strings.TrimSuffix(tag, "/")
 }
 
-// keysOf returns the tags of the entries of the app's cache that an answer names.
+// keys returns the tags of the entries of the app's cache that an answer names.
 func (t trace) keys() []string {
 	var keys []string
 	for _, tag := range t.tags {

@@ -28,22 +28,24 @@ func taggedApp(t *testing.T) *cachedApp {
 // A revalidated tag makes the answers invalid that have it, and those of which that is not known.
 func TestTags_OnlyWhatHasThem(t *testing.T) {
 	for target, kept := range map[string]bool{
-		"/?state=HIT&tags=tother,k/other":        true,
-		"/?state=STALE&tags=tother":              true,
-		"/?state=HIT&tags=":                      true, // made from pages that have none
-		"/?state=HIT&tags=tnews":                 false,
-		"/?state=HIT&tags=tother,tnews":          false,
-		"/?state=HIT&tags=tother,tsome%2520more": true,
-		"/?state=HIT&tags=k%252Fnews":            false, // the entry itself was revalidated
-		"/?state=HIT&tags=k/index":               true,
-		"/?state=HIT":                            false, // not known
-		"/?state=MISS&tags=tother":               false, // those of the entry before
-		"/?state=&tags=tother":                   false, // not from the app's cache
-		"/?state=HIT&tags=tother,x":              false, // not understood
-		"/?state=HIT&tags=tother,t%25zz":         false,
-		"/?state=HIT&tags=ta//b":                 false, // OpenNext looks it up under another name
-		"/?state=HIT&tags=ta/../b":               false,
-		"/?state=HIT&tags=t_N_T_/,t_N_T_/a":      true,
+		"/?state=HIT&tags=tother,k/other":            true,
+		"/?state=STALE&tags=tother,k/b":              true,
+		"/?state=HIT&tags=k/b":                       true, // made from a page that has none
+		"/?state=HIT&tags=":                          false,
+		"/?state=HIT&tags=tother":                    false, // the page itself was not read
+		"/?state=HIT&tags=tnews":                     false,
+		"/?state=HIT&tags=tother,tnews":              false,
+		"/?state=HIT&tags=k/b,tother,tsome%2520more": true,
+		"/?state=HIT&tags=k%252Fnews":                false, // the entry itself was revalidated
+		"/?state=HIT&tags=k/index":                   true,
+		"/?state=HIT":                                false, // not known
+		"/?state=MISS&tags=tother":                   false, // those of the entry before
+		"/?state=&tags=tother":                       false, // not from the app's cache
+		"/?state=HIT&tags=tother,x":                  false, // not understood
+		"/?state=HIT&tags=tother,t%25zz":             false,
+		"/?state=HIT&tags=ta//b":                     false, // OpenNext looks it up under another name
+		"/?state=HIT&tags=ta/../b":                   false,
+		"/?state=HIT&tags=t_N_T_/,t_N_T_/a,k/a":      true,
 	} {
 		a := taggedApp(t)
 		one := a.get(t, "a.test", target)
@@ -82,7 +84,7 @@ func TestTags_AreAskedFor(t *testing.T) {
 	entered := make(chan struct{}, 8)
 	a := cached(t, Config{}, func(a *cachedApp, w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Cache-Control", shared)
-		w.Header().Set(HeaderTags, "tother")
+		w.Header().Set(HeaderTags, "tother,k/page")
 		w.Header().Set("X-Nextjs-Cache", map[bool]string{true: "MISS", false: "HIT"}[a.calls.Load() == 1])
 		fmt.Fprintf(w, "call %d", a.calls.Load())
 		entered <- struct{}{}

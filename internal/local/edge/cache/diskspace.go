@@ -37,7 +37,10 @@ type diskFile struct {
 
 // openSpace returns the space of a namespace, and begins to read what an earlier process left of it.
 func (d *disk) openSpace(n *Namespace, name string) *diskSpace {
-	s := &diskSpace{disk: d, namespace: n, name: name, loaded: make(chan struct{}), newer: map[string]bool{}, files: map[Key][]*diskFile{}, at: map[Resource][]*diskFile{}}
+	s := &diskSpace{
+		disk: d, namespace: n, name: name, loaded: make(chan struct{}),
+		newer: map[string]bool{}, files: map[Key][]*diskFile{}, at: map[Resource][]*diskFile{},
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.spaces[name] = s
