@@ -17,9 +17,8 @@ type result struct {
 type verdict string
 
 const (
-	met       verdict = "met"
-	missed    verdict = "**missed**"
-	lookAhead verdict = "look ahead" // the budget of a later version
+	met    verdict = "met"
+	missed verdict = "**missed**"
 )
 
 // judge is met when the budget is kept.
@@ -28,14 +27,6 @@ func judge(kept bool) verdict {
 		return met
 	}
 	return missed
-}
-
-// ahead is the verdict on a budget of a later version.
-func ahead(kept bool) verdict {
-	if kept {
-		return lookAhead + ": would be met"
-	}
-	return lookAhead + ": would be missed"
 }
 
 func report(f facts, results []result, took time.Duration) string {
