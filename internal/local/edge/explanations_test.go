@@ -20,15 +20,15 @@ type explanation struct {
 // counts.
 var explanations = []explanation{
 	{"", true, "RFC 9111, 5.2.1.7", "only-if-cached is answered with 504; the peers ignore it", asks("only-if-cached")},
-	{"", true, "RFC 9111, 4.1", "white space in a list does not make another variant", named("request: Accept is spaced")},
-	{"nginx", true, "RFC 9110, 14.2", "a stored answer is sent in part; nginx needs Accept-Ranges of the origin", named("request: Range")},
-	{"", true, "RFC 9110, 15.5.17", "416 has an explanation as its body; nginx ignores the range", named("request: bad Range")},
+	{"", true, "RFC 9111, 4.1", "white space in a list does not make another variant", endsIn("request: Accept is spaced")},
+	{"nginx", true, "RFC 9110, 14.2", "a stored answer is sent in part; nginx needs Accept-Ranges of the origin", endsIn("request: Range")},
+	{"", true, "RFC 9110, 15.5.17", "416 has an explanation as its body; nginx ignores the range", endsIn("request: bad Range")},
 	{"", true, "RFC 9111, 4.2.2", "public and Last-Modified make an answer fresh for a tenth of its age", func(c exchangeCase) bool {
 		return c.has("Cache-Control", "public") && len(c.header["Last-Modified"]) > 0
 	}},
 	{"", true, "RFC 9111, 5.2", "a number may be a quoted string", controlled(`s-maxage="60"`)},
 	{"nginx", true, "RFC 9111, 5.2", "white space around = is accepted, as by Varnish", controlled("s-maxage = 60")},
-	{"varnish", true, "RFC 9111, 4.1", "a cookie does not select an answer unless Vary names it", named("request: Cookie")},
+	{"varnish", true, "RFC 9111, 4.1", "a cookie does not select an answer unless Vary names it", endsIn("request: Cookie")},
 	{"varnish", true, "RFC 9110, 15.1", "a final status with a lifetime is stored", func(c exchangeCase) bool {
 		return slices.Contains([]int{308, 405, 501}, c.status)
 	}},
@@ -50,13 +50,13 @@ var explanations = []explanation{
 	{"nginx", false, "RFC 9110, 15.1", "answers to errors of the client and the app, and 303, are not stored", func(c exchangeCase) bool {
 		return slices.Contains([]int{303, 400, 403, 500, 503}, c.status)
 	}},
-	{"nginx", false, "RFC 9111, 4.3.2", "a client's precondition is evaluated for an answer that is not stored, too", named("request: If-None-Match")},
+	{"nginx", false, "RFC 9111, 4.3.2", "a client's precondition is evaluated for an answer that is not stored, too", endsIn("request: If-None-Match")},
 	{"varnish", false, "RFC 9110, 14.2", "of an answer that is not stored the origin may send the whole", func(c exchangeCase) bool {
 		return c.second.Get("Range") != ""
 	}},
 }
 
-func named(end string) func(exchangeCase) bool {
+func endsIn(end string) func(exchangeCase) bool {
 	return func(c exchangeCase) bool { return strings.HasSuffix(c.name, end) }
 }
 
