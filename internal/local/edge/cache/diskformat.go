@@ -20,7 +20,7 @@ import (
 // A file that is cut off or changed is found by these sums.
 
 // diskMagic begins each file. Change its number when the format changes, or what may be stored.
-const diskMagic = "anchor answer 1\n"
+const diskMagic = "anchor-answer 1\n"
 
 // longestHead bounds what is read of a file before its sum is known.
 const longestHead = 1 << 20
