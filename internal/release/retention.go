@@ -45,7 +45,25 @@ type Retention struct {
 // not stop the others. The next sweep removes its files, and those that a crash between mark
 // and removal leaves.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
-	old, err := r.markPruned(ctx, p)
+	left := map[bool]int{true: r.Keep, false: cmp.Or(r.Previews, r.Keep)}
+	return r.remove(ctx, p, func(_ anchor.Deployment, wasLive bool) bool {
+		left[wasLive]--
+		return left[wasLive] < 0
+	})
+}
+
+// PrunePreviews removes the previews of a branch: what was deployed of it and was never live. It
+// returns the ids it removed. As with Prune, a failed removal does not stop the others.
+func (r Retention) PrunePreviews(ctx context.Context, p anchor.ProjectID, branch string) ([]anchor.DeploymentID, error) {
+	return r.remove(ctx, p, func(d anchor.Deployment, wasLive bool) bool {
+		return !wasLive && d.NoRelease && d.Branch == branch
+	})
+}
+
+// remove removes the deployments that isOld selects, but for those that are needed. isOld is called
+// once for each kept deployment, newest first.
+func (r Retention) remove(ctx context.Context, p anchor.ProjectID, isOld func(d anchor.Deployment, wasLive bool) bool) ([]anchor.DeploymentID, error) {
+	old, err := r.markPruned(ctx, p, isOld)
 	var removed []anchor.DeploymentID
 	for _, d := range old {
 		if failed := r.Remover.Remove(ctx, d); failed != nil {
@@ -59,7 +77,7 @@ func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.Depl
 
 // markPruned decides under the project's lock, so that no rollback targets a deployment that is about
 // to be removed.
-func (r Retention) markPruned(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error) {
+func (r Retention) markPruned(ctx context.Context, p anchor.ProjectID, isOld func(d anchor.Deployment, wasLive bool) bool) ([]anchor.Deployment, error) {
 	defer r.Service.projects.Lock(p)()
 	kept, err := r.Shelf.Kept(ctx, p)
 	if err != nil {
@@ -75,10 +93,9 @@ func (r Retention) markPruned(ctx context.Context, p anchor.ProjectID) ([]anchor
 	}
 	now := r.now()
 	var marked []anchor.Deployment
-	left := map[bool]int{true: r.Keep, false: cmp.Or(r.Previews, r.Keep)}
 	for _, d := range kept {
 		until, wasLive := lives[d.ID]
-		if left[wasLive]--; left[wasLive] >= 0 || needed[d.ID] {
+		if !isOld(d, wasLive) || needed[d.ID] {
 			continue
 		}
 		d.PrunedAt = now.UnixMilli()
