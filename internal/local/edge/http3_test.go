@@ -426,6 +426,15 @@ func TestHTTP3_ResetsConnectionsOfAKilledEdge(t *testing.T) {
 	go func() { served <- first.ServeQUIC(socket) }()
 	q := &quick{first, socket.LocalAddr().String()}
 	conn := q.dialQUIC(t, &tls.Config{ServerName: "a.test"})
+	// Until its handshake is confirmed, a client repeats handshake packets only, which are not answered
+	// with a reset (RFC 9002, section 6.2.1). HANDSHAKE_DONE comes before the server's control stream.
+	control, err := conn.AcceptUniStream(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := control.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
 	socket.Close() // no packet leaves any more, as after a kill
 	<-served
 
