@@ -37,7 +37,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 		return p.keepHashed(ctx, d)
 	}
 	if neverDeployed(d) {
-		if err := p.Bundles.Disown(ctx, d.ID); err != nil {
+		if err := errors.Join(p.Bundles.Disown(ctx, d.ID), p.Bundles.Reclaim(ctx, d.ID)); err != nil {
 			return err
 		}
 	}
