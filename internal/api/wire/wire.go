@@ -250,7 +250,7 @@ type Status struct {
 // Machine describes machines in the names of Node.js (process.platform, process.arch) and npm (libc).
 type Machine struct {
 	OS   string `json:"os" example:"linux"`
-	Arch string `json:"arch,omitempty" example:"x64" doc:"Absent where functions run on the machines that their build is for"`
+	Arch string `json:"arch" example:"x64" doc:"Empty where functions run on the machines that their build is for"`
 	Libc string `json:"libc,omitempty" example:"glibc" doc:"Of linux: glibc or musl"`
 }
 

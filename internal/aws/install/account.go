@@ -14,8 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 )
 
-// validRegion matches the form of all AWS regions: eu-central-1, us-gov-west-1.
-var validRegion = regexp.MustCompile(`^[a-z]{2,4}(-[a-z]+)+-\d+$`)
+// validRegion matches the form of all AWS regions: eu-central-1, us-gov-west-1, eusc-de-east-1.
+var validRegion = regexp.MustCompile(`^(eusc|[a-z]{2,3})(-[a-z]+)+-\d+$`)
 
 // LoadConfig finds credentials, profile and region where the AWS SDK and CLI do: environment,
 // ~/.aws, SSO, instance roles. profile and region, when not empty, take precedence. It calls no
