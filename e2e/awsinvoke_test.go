@@ -72,14 +72,20 @@ func streamed(payload []byte) (page, error) {
 	}
 	var prelude struct {
 		StatusCode int
-		Headers    map[string]string
+		Headers    map[string]any
 	}
 	if err := json.Unmarshal([]byte(head), &prelude); err != nil {
 		return page{}, fmt.Errorf("the prelude is no JSON: %w: %.200s", err, head)
 	}
 	p := page{Status: prelude.StatusCode, Header: http.Header{}, Body: body}
 	for name, value := range prelude.Headers {
-		p.Header.Set(name, value)
+		several, ok := value.([]any) // cookies, as the runtime of the tests sends them
+		if !ok {
+			several = []any{value}
+		}
+		for _, one := range several {
+			p.Header.Add(name, fmt.Sprint(one))
+		}
 	}
 	return p, nil
 }

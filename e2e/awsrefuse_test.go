@@ -66,7 +66,12 @@ func TestRefusalsOnAWS(t *testing.T) {
 				t.Errorf("ended with %d; stdout: %q", code, out)
 			}
 			says(t, errs, append(c.says, `(?m)^error: `)...)
-			records := a.records(t, project)
+			var records []record
+			if c.project == "" {
+				records = a.records(t, project)
+			} else if _, errs, code := a.run("deployments", "--project", project); code != 3 {
+				t.Errorf("the project is left, of which this was the first deployment: %d %s", code, errs)
+			}
 			if c.step == "" && len(records) != before {
 				t.Errorf("it is recorded: %+v", records[0])
 			}

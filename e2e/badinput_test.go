@@ -28,7 +28,7 @@ var badBuilds = map[string]badBuild{
 	},
 	"unfinished build": {
 		edit: func(t *testing.T, tree string) { os.Remove(filepath.Join(tree, "open-next.output.json")) },
-		code: 2, says: []string{`holds server-functions but no open-next.output.json`, `cut short`},
+		code: 2, says: []string{`holds server-functions but no open-next.output.json`, `interrupted`},
 	},
 	"build for Cloudflare": {
 		edit: func(t *testing.T, tree string) {

@@ -139,7 +139,7 @@ func TestDiskFull(t *testing.T) {
 	if code != 1 {
 		t.Errorf("ended with %d", code)
 	}
-	says(t, text, `no space is left`, `(?i)free (some )?space`)
+	says(t, text, `not enough disk space`, `(?i)free (some )?space`)
 	if r := a.records(t, "shop"); len(r) != 2 || r[0].Status != "canceled" && r[0].Status != "deploy_failed" {
 		t.Errorf("the records are %+v", r)
 	}
