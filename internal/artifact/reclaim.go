@@ -3,11 +3,10 @@ package artifact
 import (
 	"context"
 	"errors"
-	"fmt"
-	"syscall"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
 // Reclaim removes the contents that only this deployment names, one that ended without being deployed,
@@ -47,10 +46,6 @@ func (s *Store) Reclaim(ctx context.Context, id anchor.DeploymentID) error {
 
 // isNearlyFull reports whether less than a tenth of the disk is free, and less than 1 GiB.
 func (s *Store) isNearlyFull() (bool, error) {
-	var disk syscall.Statfs_t
-	if err := syscall.Statfs(s.dir, &disk); err != nil {
-		return false, fmt.Errorf("read the free space of %s: %w", s.dir, err)
-	}
-	size := uint64(disk.Bsize)
-	return disk.Bavail*size < min(disk.Blocks*size/10, 1<<30), nil
+	free, size, err := atomicfile.Space(s.dir)
+	return free < min(size/10, 1<<30), err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/artifact/build"
+	"github.com/anchor-deploy/anchor/internal/atomicfile"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
@@ -87,11 +88,8 @@ func (a *app) listWorkers() []wire.Worker {
 }
 
 func freeBytes(dir string) (uint64, error) {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil {
-		return 0, fmt.Errorf("read the free space of %s: %w", dir, err)
-	}
-	return fs.Bavail * uint64(fs.Bsize), nil
+	free, _, err := atomicfile.Space(dir)
+	return free, err
 }
 
 // usedBytes returns the bytes that the files below dir take on the disk. It counts files with
