@@ -24,7 +24,7 @@ var cachePeers = []struct {
 // another for the load.
 func measureCached(ctx context.Context, l *lab) ([]result, error) {
 	const path = "/about"
-	s, err := l.sharingShop(ctx)
+	s, err := l.shop(ctx, "0", e2e.NarrowMiddleware)
 	if err != nil {
 		return nil, err
 	}
@@ -65,26 +65,6 @@ func measureCached(ctx context.Context, l *lab) ([]result, error) {
 		})
 	}
 	return results, nil
-}
-
-// sharingShop is shop with a middleware that does not run for the measured page.
-func (l *lab) sharingShop(ctx context.Context) (*server, error) {
-	s, err := l.up(ctx, "0")
-	if err != nil {
-		return nil, err
-	}
-	app, err := l.copyApp()
-	if err == nil {
-		err = e2e.NarrowMiddleware(app)
-	}
-	if err == nil {
-		_, err = s.deploy(ctx, app, "shop", s.api)
-	}
-	if err != nil {
-		s.stop()
-		return nil, err
-	}
-	return s, nil
 }
 
 func (l *lab) cachedContest(ctx context.Context, s *server, peer *process, base, path string) (v verdicts, err error) {

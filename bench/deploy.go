@@ -51,7 +51,7 @@ func measureDeploy(ctx context.Context, l *lab) ([]result, error) {
 				"%d rounds in turns with the cold start: Anchor's own worker starts the same server bundle straight from the build, from the start of the process until it is imported and listens. "+
 				"Medians, ratio by round. Until a first page is answered the worker alone takes %s, and the deploy is %s of that.",
 				sent.FilesSent, l.rounds, ms(median(answers)), times(median(deploys)/median(answers))),
-			"Where the time goes, as the command tells it (medians): " + inSteps(steps) + ".",
+			"Where the time goes, as the command reports it (medians): " + inSteps(steps) + ".",
 		},
 	}}, nil
 }

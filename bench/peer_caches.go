@@ -7,8 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
 // proxyCacheConf is nginx as a cache in front of an app: one process, files below a folder in memory
@@ -47,45 +45,16 @@ backend default { .host = "%s"; .port = "%s"; }
 
 // nginxCache caches what origin answers, on core 0, and returns once it has answered the path.
 func (l *lab) nginxCache(ctx context.Context, origin, path string) (*process, string, error) {
-	return l.cachePeer(ctx, path, func(dir string, port int) (*exec.Cmd, error) {
-		conf := filepath.Join(dir, "nginx.conf")
-		err := os.WriteFile(conf, fmt.Appendf(nil, proxyCacheConf, dir, port, origin), 0o644)
-		return exec.CommandContext(ctx, "nginx", "-p", dir, "-c", conf), err
-	})
+	return l.startNginx(ctx, proxyCacheConf, origin, path)
 }
 
 // varnish does the same with Varnish, which keeps answers in memory.
 func (l *lab) varnish(ctx context.Context, origin, path string) (*process, string, error) {
-	return l.cachePeer(ctx, path, func(dir string, port int) (*exec.Cmd, error) {
+	return l.startPeer(ctx, path, func(dir string, port int) (*exec.Cmd, error) {
 		host, backend, _ := strings.Cut(strings.TrimPrefix(origin, "http://"), ":")
 		vcl := filepath.Join(dir, "vcl")
 		err := os.WriteFile(vcl, fmt.Appendf(nil, varnishVCL, host, backend), 0o644)
 		return exec.CommandContext(ctx, "varnishd", "-F", "-n", filepath.Join(dir, "n"), "-a", fmt.Sprintf("127.0.0.1:%d", port),
 			"-f", vcl, "-j", "none", "-s", "malloc,128m", "-p", "thread_pool_min=50"), err
 	})
-}
-
-func (l *lab) cachePeer(ctx context.Context, path string, command func(dir string, port int) (*exec.Cmd, error)) (*process, string, error) {
-	dir, err := l.folder("c")
-	if err != nil {
-		return nil, "", err
-	}
-	port, err := testport.Get()
-	if err != nil {
-		return nil, "", err
-	}
-	cmd, err := command(dir, port)
-	if err != nil {
-		return nil, "", err
-	}
-	p, err := launch("0", cmd)
-	if err != nil {
-		return nil, "", err
-	}
-	base := fmt.Sprintf("http://127.0.0.1:%d", port)
-	if err := awaitAnswer(ctx, p, base+path); err != nil {
-		p.stop()
-		return nil, "", err
-	}
-	return p, base, nil
 }

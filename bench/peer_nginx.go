@@ -36,7 +36,21 @@ http {
 
 // nginx serves a folder on core 0, and returns once it has answered the path.
 func (l *lab) nginx(ctx context.Context, root, path string) (*process, string, error) {
-	dir, err := l.folder("nginx")
+	return l.startNginx(ctx, nginxConf, absolute(root), path)
+}
+
+// startNginx starts nginx with a configuration that has places for its folder, its port and what it serves.
+func (l *lab) startNginx(ctx context.Context, conf, serves, path string) (*process, string, error) {
+	return l.startPeer(ctx, path, func(dir string, port int) (*exec.Cmd, error) {
+		name := filepath.Join(dir, "nginx.conf")
+		err := os.WriteFile(name, fmt.Appendf(nil, conf, dir, port, serves), 0o644)
+		return exec.CommandContext(ctx, "nginx", "-p", dir, "-c", name), err
+	})
+}
+
+// startPeer starts a peer on core 0, and returns once it has answered the path.
+func (l *lab) startPeer(ctx context.Context, path string, command func(dir string, port int) (*exec.Cmd, error)) (*process, string, error) {
+	dir, err := l.folder("peer")
 	if err != nil {
 		return nil, "", err
 	}
@@ -44,11 +58,11 @@ func (l *lab) nginx(ctx context.Context, root, path string) (*process, string, e
 	if err != nil {
 		return nil, "", err
 	}
-	conf := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, port, absolute(root)), 0o644); err != nil {
+	cmd, err := command(dir, port)
+	if err != nil {
 		return nil, "", err
 	}
-	p, err := launch("0", exec.CommandContext(ctx, "nginx", "-p", dir, "-c", conf))
+	p, err := launch("0", cmd)
 	if err != nil {
 		return nil, "", err
 	}

@@ -113,13 +113,18 @@ func (s *server) deploy(ctx context.Context, app, project, api string, args ...s
 	return d, nil
 }
 
-// shop starts Anchor with the storefront live as project "shop".
-func (l *lab) shop(ctx context.Context, cores string) (*server, error) {
+// shop starts Anchor with the storefront live as project "shop", changed by edits before it is deployed.
+func (l *lab) shop(ctx context.Context, cores string, edits ...func(app string) error) (*server, error) {
 	s, err := l.up(ctx, cores)
 	if err != nil {
 		return nil, err
 	}
 	app, err := l.copyApp()
+	for _, edit := range edits {
+		if err == nil {
+			err = edit(app)
+		}
+	}
 	if err == nil {
 		_, err = s.deploy(ctx, app, "shop", s.api)
 	}
