@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
+	"github.com/anchor-deploy/anchor/internal/local/errorgroup"
 )
 
 func TestMain(m *testing.M) {
@@ -43,9 +45,20 @@ const anchorKey = "anchor"
 
 // setup prepares a server, a home folder and a built app for every script.
 func setup(t *testing.T, env *testscript.Env) error {
-	a := apitest.New(t, apitest.Options{})
+	groups, err := errorgroup.Open(t.Context(), filepath.Join(env.WorkDir, "errors.db"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	env.Defer(func() {
+		if err := groups.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	a := apitest.New(t, apitest.Options{OnLine: groups.Add})
 	env.Values[anchorKey] = a
-	env.Setenv("ANCHOR_URL", apitest.Serve(t, a.Services(), api.Options{Version: "test"}, nil))
+	services := a.Services()
+	services.Errors = groups
+	env.Setenv("ANCHOR_URL", apitest.Serve(t, services, api.Options{Version: "test"}, nil))
 	env.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
 	env.Setenv("READ_TOKEN", apitest.ReadToken)
 	env.Setenv("DEPLOY_TOKEN", apitest.DeployToken)
@@ -113,10 +126,13 @@ func jsonDocument(ts *testscript.TestScript, neg bool, want []string) {
 	}
 }
 
-// getid VAR KEY sets VAR to the value of KEY in stdout's document.
+// getid VAR KEY sets VAR to the value of KEY in stdout's document, or in the first of its items.
 func getID(ts *testscript.TestScript, neg bool, args []string) {
 	var doc map[string]any
 	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
+	if items, ok := doc["items"].([]any); ok && len(items) > 0 {
+		doc, _ = items[0].(map[string]any)
+	}
 	id, ok := doc[args[1]].(string)
 	if !ok || neg {
 		ts.Fatalf("no %s in %v", args[1], doc)

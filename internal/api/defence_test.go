@@ -122,7 +122,7 @@ type endless struct {
 	yielded chan int // is told how many were taken
 }
 
-func (e endless) Last(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+func (e endless) Last(_ context.Context, _ anchor.ProjectID, _ anchor.LogFilter, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		for n := range limit {
 			if n == e.broken-1 {

@@ -16,7 +16,7 @@ import (
 
 func (s *server) logRoutes() {
 	op := newOperation("read-logs", http.MethodGet, "/projects/{projectId}/logs", anchor.ScopeRead, "Read the app's log, oldest line first", 404)
-	op.Description += " With `follow=true` the response is a stream of server-sent events: these lines, then new ones."
+	op.Description += " Lines must match all parameters. With `follow=true` the response is a stream of server-sent events: these lines, then new ones."
 	documentStream(&op)
 	orJSON[wire.Items[anchor.LogLine]](s, &op)
 	handleRoute(s, op, s.streamLogs)
@@ -24,10 +24,30 @@ func (s *server) logRoutes() {
 
 type logsInput struct {
 	InProject
+	LogParameters
+	Limit  int    `query:"limit" minimum:"0" maximum:"10000" default:"200" doc:"Number of lines, counted from the newest"`
+	Follow bool   `query:"follow"`
+	After  string `header:"Last-Event-ID" maxLength:"40" doc:"Id of the last event received; following continues after it"`
+}
+
+// LogParameters are an anchor.LogFilter as parameters of a request.
+type LogParameters struct {
 	Deployment string `query:"deployment" maxLength:"64" doc:"Only lines of this deployment"`
-	Limit      int    `query:"limit" minimum:"0" maximum:"10000" default:"200" doc:"Number of lines, counted from the newest"`
-	Follow     bool   `query:"follow"`
-	After      string `header:"Last-Event-ID" maxLength:"40" doc:"Id of the last event received; following continues after it"`
+	Function   string `query:"function" maxLength:"64" doc:"Only lines of this function"`
+	RequestID  string `query:"requestId" maxLength:"128" doc:"Only lines of the request with this X-Request-Id"`
+	Path       string `query:"path" maxLength:"2048" doc:"Only lines of requests for this path"`
+	Level      string `query:"level" maxLength:"16" doc:"Only lines of this level (debug, info, warn, error) or a more important one"`
+	Search     string `query:"search" maxLength:"256" doc:"Only lines with this text, in upper or lower case"`
+	Since      int64  `query:"since" minimum:"0" doc:"Only lines from this time on, in Unix milliseconds"`
+	Until      int64  `query:"until" minimum:"0" doc:"Only lines before this time, in Unix milliseconds"`
+}
+
+func (f LogParameters) filter() (anchor.LogFilter, error) {
+	filter := anchor.LogFilter{
+		Deployment: anchor.DeploymentID(f.Deployment), Function: f.Function, RequestID: f.RequestID, Path: f.Path,
+		Level: f.Level, Text: f.Search, Since: f.Since, Until: f.Until,
+	}
+	return filter, filter.Check()
 }
 
 func (s *server) streamLogs(ctx context.Context, in *logsInput) (*huma.StreamResponse, error) {
@@ -35,21 +55,24 @@ func (s *server) streamLogs(ctx context.Context, in *logsInput) (*huma.StreamRes
 	if err != nil {
 		return nil, err
 	}
-	d := anchor.DeploymentID(in.Deployment)
-	if d != "" {
-		if _, err := s.Deploys.Get(ctx, p.ID, d); err != nil {
+	filter, err := in.filter()
+	if err != nil {
+		return nil, err
+	}
+	if filter.Deployment != "" {
+		if _, err := s.Deploys.Get(ctx, p.ID, filter.Deployment); err != nil {
 			return nil, err
 		}
 	}
 	if tail, ok := s.Logs.(Tail); ok && in.Follow && s.WatchFor > 0 {
-		return s.tailLogs(ctx, tail, p.ID, in)
+		return s.tailLogs(ctx, tail, p.ID, filter, in)
 	}
 	// Following begins before reading, so that no line falls between the two.
 	var following iter.Seq2[anchor.LogLine, error]
 	if in.Follow {
-		following = s.Logs.Follow(ctx, p.ID, d)
+		following = s.Logs.Follow(ctx, p.ID, filter)
 	}
-	lines := s.Logs.Last(ctx, p.ID, d, in.Limit)
+	lines := s.Logs.Last(ctx, p.ID, filter, in.Limit)
 	if in.Follow {
 		return streamEvents(s, chainSeqs(lines, following), func(anchor.LogLine) (string, string) { return "", "line" }), nil
 	}

@@ -59,12 +59,12 @@ type Hooks interface {
 	Receive(ctx context.Context, p anchor.Project, call anchor.HookCall) (anchor.HookAnswer, error)
 }
 
-// Logs reads what the apps wrote. With no deployment it means all of the project's.
+// Logs reads what the apps wrote.
 type Logs interface {
-	// Last yields the last limit lines, oldest first. An error is the last item.
-	Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error]
-	// Follow returns the lines written from now on, until ctx is done.
-	Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error]
+	// Last yields the last limit lines that match, oldest first. An error is the last item.
+	Last(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter, limit int) iter.Seq2[anchor.LogLine, error]
+	// Follow returns the lines written from now on that match, until ctx is done.
+	Follow(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter) iter.Seq2[anchor.LogLine, error]
 }
 
 // Tail is Logs that can be followed over many answers without a gap. A request for it has a
@@ -73,9 +73,9 @@ type Tail interface {
 	Logs
 	// Settled is up to when (Unix milliseconds) what there is will not change any more.
 	Settled() int64
-	// Since returns the settled lines with a Time of from or later, and then those to come,
+	// Since returns the settled lines that match with a Time of from or later, and then those to come,
 	// until ctx is done. Another call returns the same lines in the same order.
-	Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error]
+	Since(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter, from int64) iter.Seq2[anchor.LogLine, error]
 }
 
 // Sites knows where projects and deployments can be seen.

@@ -44,8 +44,7 @@ func (p place) afterLine(line anchor.LogLine) place {
 
 // tailLogs answers with the last settled lines and what comes after them, or with what
 // comes after Last-Event-ID.
-func (s *server) tailLogs(ctx context.Context, logs Tail, p anchor.ProjectID, in *logsInput) (*huma.StreamResponse, error) {
-	d := anchor.DeploymentID(in.Deployment)
+func (s *server) tailLogs(ctx context.Context, logs Tail, p anchor.ProjectID, filter anchor.LogFilter, in *logsInput) (*huma.StreamResponse, error) {
 	at := place{time: logs.Settled()}
 	var first []anchor.LogLine
 	if in.After != "" {
@@ -56,7 +55,7 @@ func (s *server) tailLogs(ctx context.Context, logs Tail, p anchor.ProjectID, in
 	} else {
 		// Before the time that a watch may take begins: a client that continues after these lines would never ask for
 		// those that did not arrive.
-		for line, err := range logs.Last(ctx, p, d, in.Limit) {
+		for line, err := range logs.Last(ctx, p, filter, in.Limit) {
 			if err != nil {
 				return nil, err
 			}
@@ -66,7 +65,7 @@ func (s *server) tailLogs(ctx context.Context, logs Tail, p anchor.ProjectID, in
 		}
 	}
 	skip, started := at, at.time
-	following := logs.Since(ctx, p, d, at.time)
+	following := logs.Since(ctx, p, filter, at.time)
 	rest := func(yield func(anchor.LogLine, error) bool) {
 		for line, err := range following {
 			if err == nil && line.Time == skip.time && skip.seen > 0 {

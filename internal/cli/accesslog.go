@@ -13,6 +13,7 @@ func addLogFlags(cmd *cobra.Command, o *server.Config) {
 	flags.Float64Var(&o.AccessLog.Sample, "access-log-sample", 1, "share of the requests to log, from 0 to 1")
 	flags.Int64Var(&o.AccessLog.MaxBytes, "access-log-mib", 64, "size at which the access log is rotated, in MiB")
 	flags.IntVar(&o.AccessLog.Keep, "access-log-keep", 5, "number of rotated access logs to keep")
+	flags.Int64Var(&o.AppLogMiB, "app-log-mib", 128, "disk space for the log of each project's app, in MiB")
 	flags.BoolVar(&o.ServerTiming, "server-timing", false, "show visitors in Server-Timing how long functions took")
 }
 
@@ -27,6 +28,9 @@ func checkLogFlags(o *server.Config) error {
 	}
 	if l.Keep < 1 || l.Keep > 1000 {
 		return usagef("--access-log-keep is %d; it must be from 1 to 1000", l.Keep)
+	}
+	if o.AppLogMiB < 32 || o.AppLogMiB > 1<<20 {
+		return usagef("--app-log-mib is %d; it must be from 32 to 2^20", o.AppLogMiB)
 	}
 	l.MaxBytes <<= 20
 	if l.Sample == 0 {

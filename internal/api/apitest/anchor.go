@@ -40,6 +40,8 @@ type Options struct {
 	// Distribution, when set, is the host name that custom domains lead to. The CA then wants a
 	// separate record, as on AWS.
 	Distribution string
+	// OnLine, when not nil, is called with each line that Log writes.
+	OnLine func(anchor.ProjectID, anchor.LogLine)
 }
 
 // Anchor is the use-cases and their dependencies.
@@ -62,7 +64,7 @@ func New(t testing.TB, o Options) *Anchor {
 		Records: memory.New(), Platform: platformtest.NewMemory(), uploads: o.Uploads,
 		hanging: make(chan anchor.DeploymentID, 16),
 	}
-	a.world, a.logs = newWorld(a, o.Distribution), newLogs(a.Records)
+	a.world, a.logs = newWorld(a, o.Distribution), newLogs(a.Records, o.OnLine)
 	a.Platform.Fault = a.fault
 	box, err := secret.New(make([]byte, 32))
 	if err != nil {

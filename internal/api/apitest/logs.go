@@ -13,6 +13,7 @@ import (
 // logs keeps what tests let apps write.
 type logs struct {
 	records *memory.Store
+	onLine  func(anchor.ProjectID, anchor.LogLine)
 
 	mu      sync.Mutex
 	lines   []logLine
@@ -24,8 +25,11 @@ type logLine struct {
 	project anchor.ProjectID
 }
 
-func newLogs(records *memory.Store) *logs {
-	return &logs{records: records, changed: make(chan struct{})}
+func newLogs(records *memory.Store, onLine func(anchor.ProjectID, anchor.LogLine)) *logs {
+	if onLine == nil {
+		onLine = func(anchor.ProjectID, anchor.LogLine) {}
+	}
+	return &logs{records: records, onLine: onLine, changed: make(chan struct{})}
 }
 
 // Log makes the app of a deployment write a line.
@@ -36,6 +40,7 @@ func (a *Anchor) Log(d anchor.DeploymentID, level, text string) error {
 	}
 	line := anchor.LogLine{Time: time.Now().UnixMilli(), DeploymentID: d, Function: anchor.ServerFunction, Level: level, Text: text}
 	l := a.logs
+	l.onLine(of.ProjectID, line)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, logLine{line, of.ProjectID})
@@ -44,13 +49,13 @@ func (a *Anchor) Log(d anchor.DeploymentID, level, text string) error {
 	return nil
 }
 
-// since returns the lines from index from on, the index after them, and a channel that
+// since returns the lines that match from index from on, the index after them, and a channel that
 // the next line closes.
-func (l *logs) since(p anchor.ProjectID, d anchor.DeploymentID, from int) (lines []anchor.LogLine, next int, changed <-chan struct{}) {
+func (l *logs) since(p anchor.ProjectID, f anchor.LogFilter, from int) (lines []anchor.LogLine, next int, changed <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, line := range l.lines[from:] {
-		if line.project == p && (d == "" || d == line.DeploymentID) {
+		if line.project == p && f.Matches(&line.LogLine) {
 			lines = append(lines, line.LogLine)
 		}
 	}
@@ -58,8 +63,8 @@ func (l *logs) since(p anchor.ProjectID, d anchor.DeploymentID, from int) (lines
 }
 
 // Last implements api.Logs.
-func (l *logs) Last(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
-	lines, _, _ := l.since(p, d, 0)
+func (l *logs) Last(_ context.Context, p anchor.ProjectID, f anchor.LogFilter, limit int) iter.Seq2[anchor.LogLine, error] {
+	lines, _, _ := l.since(p, f, 0)
 	return func(yield func(anchor.LogLine, error) bool) {
 		for _, line := range lines[max(0, len(lines)-limit):] {
 			if !yield(line, nil) {
@@ -70,11 +75,11 @@ func (l *logs) Last(_ context.Context, p anchor.ProjectID, d anchor.DeploymentID
 }
 
 // Follow implements api.Logs.
-func (l *logs) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
-	_, next, _ := l.since(p, d, 0)
+func (l *logs) Follow(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter) iter.Seq2[anchor.LogLine, error] {
+	_, next, _ := l.since(p, f, 0)
 	return func(yield func(anchor.LogLine, error) bool) {
 		for {
-			lines, after, changed := l.since(p, d, next)
+			lines, after, changed := l.since(p, f, next)
 			next = after
 			for _, line := range lines {
 				if !yield(line, nil) {

@@ -70,23 +70,38 @@ func (c *Client) watchOnce(ctx context.Context, path string, last *int64, yield 
 	})
 }
 
-// Logs returns a project's last lines, oldest first; deployment "" means all.
-func (c *Client) Logs(ctx context.Context, project string, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
-	list, err := fetch[wire.Items[anchor.LogLine]](ctx, c, get(projectPath(project, "logs"), logQuery(d, limit)))
+// Logs returns a project's last lines that match, oldest first.
+func (c *Client) Logs(ctx context.Context, project string, f anchor.LogFilter, limit int) ([]anchor.LogLine, error) {
+	list, err := fetch[wire.Items[anchor.LogLine]](ctx, c, get(projectPath(project, "logs"), logQuery(f, limit)))
 	return list.Items, err
 }
 
-// FollowLogs returns the last lines and then those to come, until ctx is done. It resumes a
+// Errors returns the groups of errors of a project, the one seen last first; deployment "" means all.
+func (c *Client) Errors(ctx context.Context, project string, d anchor.DeploymentID, limit int) ([]wire.ErrorGroup, error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if d != "" {
+		q.Set("deployment", string(d))
+	}
+	list, err := fetch[wire.Items[wire.ErrorGroup]](ctx, c, get(projectPath(project, "errors"), q))
+	return list.Items, err
+}
+
+// Error returns one group of errors.
+func (c *Client) Error(ctx context.Context, project, id string) (wire.ErrorGroup, error) {
+	return fetch[wire.ErrorGroup](ctx, c, get(projectPath(project, "errors", id), nil))
+}
+
+// FollowLogs returns the last lines that match and then those to come, until ctx is done. It resumes a
 // stream that is cut off after the line last seen, where the server can tell lines apart, else
 // with the lines from then on.
-func (c *Client) FollowLogs(ctx context.Context, project string, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+func (c *Client) FollowLogs(ctx context.Context, project string, f anchor.LogFilter, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		last := ""
 		err := c.followStream(ctx, func(r *resumer) (bool, error) {
 			if r.open {
 				limit = 0
 			}
-			query := logQuery(d, limit)
+			query := logQuery(f, limit)
 			query.Set("follow", "true")
 			cl := get(projectPath(project, "logs"), query)
 			if last != "" {
@@ -139,10 +154,21 @@ func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.De
 	}
 }
 
-func logQuery(d anchor.DeploymentID, limit int) url.Values {
+func logQuery(f anchor.LogFilter, limit int) url.Values {
 	q := url.Values{"limit": {strconv.Itoa(limit)}}
-	if d != "" {
-		q.Set("deployment", string(d))
+	texts := map[string]string{
+		"deployment": string(f.Deployment), "function": f.Function, "requestId": f.RequestID, "path": f.Path,
+		"level": f.Level, "search": f.Text,
+	}
+	for name, value := range texts {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	for name, value := range map[string]int64{"since": f.Since, "until": f.Until} {
+		if value != 0 {
+			q.Set(name, strconv.FormatInt(value, 10))
+		}
 	}
 	return q
 }

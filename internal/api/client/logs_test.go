@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/api/apitest"
 	"github.com/anchor-deploy/anchor/internal/api/client"
@@ -20,7 +21,7 @@ func TestFollowLogs_ContinuesWithNewLines(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var got []string
-	for line, err := range c.FollowLogs(ctx, "shop", id, 1) {
+	for line, err := range c.FollowLogs(ctx, "shop", anchor.LogFilter{Deployment: id}, 1) {
 		if err != nil {
 			if !errors.Is(err, context.Canceled) || ctx.Err() == nil {
 				t.Errorf("following ended with %v", err)

@@ -326,7 +326,7 @@ func (l *leases) Lease(_ context.Context, p anchor.ProjectID, _ string, _ time.D
 
 type twoLines struct{}
 
-func (twoLines) Last(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+func (twoLines) Last(_ context.Context, _ anchor.ProjectID, _ anchor.LogFilter, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		for _, line := range []anchor.LogLine{{Time: 1, Function: "default", Level: "info", Text: "first"}, {Time: 2, Text: "last"}}[2-min(limit, 2):] {
 			if !yield(line, nil) {
@@ -336,13 +336,13 @@ func (twoLines) Last(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentI
 	}
 }
 
-func (l twoLines) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
-	return l.Since(ctx, p, d, 0)
+func (l twoLines) Follow(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter) iter.Seq2[anchor.LogLine, error] {
+	return l.Since(ctx, p, f, 0)
 }
 
 func (twoLines) Settled() int64 { return 3 }
 
-func (twoLines) Since(context.Context, anchor.ProjectID, anchor.DeploymentID, int64) iter.Seq2[anchor.LogLine, error] {
+func (twoLines) Since(context.Context, anchor.ProjectID, anchor.LogFilter, int64) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		_ = yield(anchor.LogLine{Time: 3, Text: "one"}, nil) && yield(anchor.LogLine{Time: 3, Text: "two"}, nil)
 	}

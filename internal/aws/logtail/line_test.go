@@ -1,6 +1,7 @@
 package logtail
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -35,7 +36,7 @@ func TestParse(t *testing.T) {
 		"\n": nil,
 	} {
 		got, ok := parse(message)
-		if ok != (want != nil) || ok && got != *want {
+		if ok != (want != nil) || ok && !reflect.DeepEqual(got, *want) {
 			t.Errorf("%q is read as %+v, %v; want %+v", message, got, ok, want)
 		}
 	}

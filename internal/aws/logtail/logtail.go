@@ -57,9 +57,9 @@ const (
 )
 
 // Last yields the lines that Read returns.
-func (r *Reader) Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+func (r *Reader) Last(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter, limit int) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
-		lines, err := r.Read(ctx, p, d, limit)
+		lines, err := r.Read(ctx, p, f, limit)
 		if err != nil {
 			yield(anchor.LogLine{}, err)
 			return
@@ -72,14 +72,20 @@ func (r *Reader) Last(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 	}
 }
 
-// Read returns the last limit lines, oldest first, at most two weeks back.
-func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) ([]anchor.LogLine, error) {
-	sources, err := r.sources(ctx, p, d)
+// Read returns the last limit lines that match, oldest first, at most two weeks back.
+func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter, limit int) ([]anchor.LogLine, error) {
+	sources, err := r.sources(ctx, p, f.Deployment)
 	if err != nil || limit <= 0 || len(sources) == 0 {
 		return nil, err
 	}
 	now := r.Now()
 	oldest := now.Add(-farthest)
+	if since := time.UnixMilli(f.Since); since.After(oldest) {
+		oldest = since
+	}
+	if until := time.UnixMilli(f.Until); f.Until != 0 && until.Before(now) {
+		now = until
+	}
 	var lines []anchor.LogLine
 	for until, window := now, firstWindow; len(lines) < limit && until.After(oldest); window *= 8 {
 		from := until.Add(-window)
@@ -90,27 +96,27 @@ func (r *Reader) Read(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 		if err != nil {
 			return nil, err
 		}
-		lines = append(found, lines...)
+		lines = append(slices.DeleteFunc(found, func(l anchor.LogLine) bool { return !f.Matches(&l) }), lines...)
 		until = from
 	}
 	return lines[max(0, len(lines)-limit):], nil
 }
 
-// Follow yields the lines written after the call, until ctx ends.
-func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
-	return r.Since(ctx, p, d, r.Now().UnixMilli())
+// Follow yields the lines written after the call that match, until ctx ends.
+func (r *Reader) Follow(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter) iter.Seq2[anchor.LogLine, error] {
+	return r.Since(ctx, p, f, r.Now().UnixMilli())
 }
 
 // Settled returns the time (Unix milliseconds) before which the set of lines no longer changes.
 func (r *Reader) Settled() int64 { return r.Now().Add(-r.Settle).UnixMilli() }
 
-// Since yields the lines with a Time of from or later, in an order that does not change, and
+// Since yields the lines that match with a Time of from or later, in an order that does not change, and
 // follows until ctx ends. It holds a line back until an earlier one is unlikely to appear.
-func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error] {
+func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, f anchor.LogFilter, from int64) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
 		for {
 			// A deployment that was created meanwhile has its own functions and versions.
-			sources, err := r.sources(ctx, p, d)
+			sources, err := r.sources(ctx, p, f.Deployment)
 			until := r.Settled()
 			var lines []anchor.LogLine
 			if err == nil && until > from {
@@ -118,7 +124,7 @@ func (r *Reader) Since(ctx context.Context, p anchor.ProjectID, d anchor.Deploym
 				from = until
 			}
 			for _, line := range lines {
-				if !yield(line, nil) {
+				if f.Matches(&line) && !yield(line, nil) {
 					return
 				}
 			}

@@ -132,13 +132,13 @@ func TestRead_ReturnsLastLinesOfAllFunctions(t *testing.T) {
 		{s.second, 10, "new image"},
 		{"", 0, ""},
 	} {
-		lines, err := s.Read(t.Context(), s.project, test.d, test.limit)
+		lines, err := s.Read(t.Context(), s.project, anchor.LogFilter{Deployment: test.d}, test.limit)
 		must(t, err)
 		if got := texts(lines); got != test.want {
 			t.Errorf("the last %d lines of %q are %q, want %q", test.limit, test.d, got, test.want)
 		}
 	}
-	lines, err := s.Read(t.Context(), s.project, "", 1)
+	lines, err := s.Read(t.Context(), s.project, anchor.LogFilter{}, 1)
 	must(t, err)
 	want := anchor.LogLine{Time: now.Add(-10 * time.Second).UnixMilli(), DeploymentID: s.second, Function: "imageOptimizer", Level: "info", Text: "image"}
 	if len(lines) != 1 || lines[0] != want {
@@ -151,7 +151,7 @@ func TestFollow_ReturnsNewLines(t *testing.T) {
 	s.write(t, serverGroup, s.server, s.now().Add(-time.Minute), "before")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	following := s.Follow(ctx, s.project, "")
+	following := s.Follow(ctx, s.project, anchor.LogFilter{})
 	// Two functions, out of order: the line that is written later has the earlier time.
 	at := s.now().Add(50 * time.Millisecond)
 	s.write(t, serverGroup, s.server, at.Add(10*time.Millisecond), "second")
@@ -210,18 +210,18 @@ func TestFollow_ManyAnswers(t *testing.T) {
 // inProject reads the stand's project, whatever id the API passes.
 type inProject struct{ s *stand }
 
-func (p inProject) Last(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, limit int) seq {
-	return p.s.Last(ctx, p.s.project, d, limit)
+func (p inProject) Last(ctx context.Context, _ anchor.ProjectID, f anchor.LogFilter, limit int) seq {
+	return p.s.Last(ctx, p.s.project, f, limit)
 }
 
-func (p inProject) Follow(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID) seq {
-	return p.s.Follow(ctx, p.s.project, d)
+func (p inProject) Follow(ctx context.Context, _ anchor.ProjectID, f anchor.LogFilter) seq {
+	return p.s.Follow(ctx, p.s.project, f)
 }
 
 func (p inProject) Settled() int64 { return p.s.Settled() }
 
-func (p inProject) Since(ctx context.Context, _ anchor.ProjectID, d anchor.DeploymentID, from int64) seq {
-	return p.s.Since(ctx, p.s.project, d, from)
+func (p inProject) Since(ctx context.Context, _ anchor.ProjectID, f anchor.LogFilter, from int64) seq {
+	return p.s.Since(ctx, p.s.project, f, from)
 }
 
 type seq = iter.Seq2[anchor.LogLine, error]
@@ -229,11 +229,11 @@ type seq = iter.Seq2[anchor.LogLine, error]
 func TestRead_NamesMissingPermission(t *testing.T) {
 	s := newStand(t)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.FilterLogEvents", Status: 400, Code: "AccessDeniedException", Message: "no"})
-	_, err := s.Read(t.Context(), s.project, "", 10)
+	_, err := s.Read(t.Context(), s.project, anchor.LogFilter{}, 10)
 	if anchor.CodeOf(err) != "access_denied" || !strings.Contains(anchor.HintOf(err), "logs:FilterLogEvents") {
 		t.Errorf("Read = %v", err)
 	}
-	following := s.Follow(t.Context(), s.project, "")
+	following := s.Follow(t.Context(), s.project, anchor.LogFilter{})
 	s.pass(2 * settle)
 	for _, err := range following {
 		if anchor.CodeOf(err) != "access_denied" {
@@ -246,7 +246,7 @@ func TestRead_RetriesThrottling(t *testing.T) {
 	s := newStand(t)
 	s.write(t, serverGroup, s.server, s.now().Add(-time.Second), "line")
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.FilterLogEvents", Nth: 1, Status: 400, Code: "ThrottlingException", Message: "slow"})
-	lines, err := s.Read(t.Context(), s.project, "", 1)
+	lines, err := s.Read(t.Context(), s.project, anchor.LogFilter{}, 1)
 	if err != nil || texts(lines) != "line" {
 		t.Errorf("Read = %q, %v", texts(lines), err)
 	}

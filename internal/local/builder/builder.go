@@ -119,7 +119,7 @@ func Open(c Config) (*Builder, error) {
 		}
 	}
 	var err error
-	if b.logs, err = logs.Open(filepath.Join(c.Dir, "logs")); err != nil {
+	if b.logs, err = logs.Open(filepath.Join(c.Dir, "logs"), 2*logs.MaxFile); err != nil {
 		return nil, err
 	}
 	b.ctx, b.stop = context.WithCancelCause(context.Background())

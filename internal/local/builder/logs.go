@@ -17,5 +17,5 @@ func (b *Builder) Lines(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 			return j.output.follow(ctx)
 		}
 	}
-	return b.logs.Last(ctx, p, id, math.MaxInt32)
+	return b.logs.Last(ctx, p, anchor.LogFilter{Deployment: id}, math.MaxInt32)
 }

@@ -1,5 +1,6 @@
-// Package logs stores the output of a project's functions: one file of JSON lines per project,
-// which is set aside for a new one at a size limit, so that a chatty app cannot fill the disk.
+// Package logs stores the output of a project's functions: files of JSON lines per project, the
+// oldest of which is removed at a size limit, so that a chatty app cannot fill the disk. A search reads the newest lines
+// first and decodes only those that can match.
 package logs
 
 import (
@@ -9,28 +10,30 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// MaxFile is the size in bytes at which a project's file is set aside. One file set aside is kept.
+// MaxFile is the size in bytes at which a project's file is set aside.
 const MaxFile = 16 << 20
 
 // Book is the logs of an installation.
 type Book struct {
-	dir string
+	dir  string
+	kept int // files set aside that each project keeps
 
 	mu    sync.Mutex
 	files map[anchor.ProjectID]*file
 }
 
-// Open uses dir, which it creates when it does not exist.
-func Open(dir string) (*Book, error) {
+// Open uses dir, which it creates when it does not exist. Each project has up to size bytes there, at least two files of MaxFile.
+func Open(dir string, size int64) (*Book, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the log folder: %w", err)
 	}
-	return &Book{dir: dir, files: map[anchor.ProjectID]*file{}}, nil
+	return &Book{dir: dir, kept: max(1, int(size/MaxFile)-1), files: map[anchor.ProjectID]*file{}}, nil
 }
 
 // Append writes one line. It survives the end of the process, not a power cut.
@@ -78,7 +81,7 @@ func (b *Book) fileOf(p anchor.ProjectID) (*file, error) {
 	defer b.mu.Unlock()
 	f := b.files[p]
 	if f == nil {
-		f = &file{path: filepath.Join(b.dir, string(p)+".jsonl"), more: make(chan struct{})}
+		f = &file{path: filepath.Join(b.dir, string(p)+".jsonl"), kept: b.kept, more: make(chan struct{})}
 		b.files[p] = f
 	}
 	return f, nil
@@ -87,6 +90,7 @@ func (b *Book) fileOf(p anchor.ProjectID) (*file, error) {
 // file is one project's log on disk.
 type file struct {
 	path string
+	kept int // files set aside, at most
 
 	mu    sync.Mutex
 	out   *os.File
@@ -146,25 +150,51 @@ func closeOff(out *os.File) (size int64, err error) {
 	return info.Size() + int64(n), err
 }
 
-// rotateFile sets the full file aside.
+// rotateFile sets the full file aside and removes the oldest. A crash between two renames leaves a gap in the numbers.
 func (f *file) rotateFile() error {
-	if err := errors.Join(f.closeFile(), os.Rename(f.path, f.asidePath())); err != nil {
+	err := f.closeFile()
+	for n := f.kept; err == nil && n > 0; n-- {
+		from := f.asidePath(n - 1)
+		if e := os.Rename(from, f.asidePath(n)); !errors.Is(e, fs.ErrNotExist) {
+			err = e
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("set the log aside: %w", err)
 	}
 	f.turns++
-	return nil
+	return f.removeAside(f.kept + 1) // a larger limit was set before
 }
 
-func (f *file) asidePath() string { return f.path + ".1" }
+// asidePath returns the path of the n-th newest file set aside; the 0th is the current one.
+func (f *file) asidePath(n int) string {
+	if n == 0 {
+		return f.path
+	}
+	return fmt.Sprintf("%s.%d", f.path, n)
+}
+
+// removeAside removes the files set aside from the n-th on.
+func (f *file) removeAside(n int) error {
+	paths, err := filepath.Glob(f.path + ".*")
+	for _, path := range paths {
+		number, e := strconv.Atoi(path[len(f.path)+1:])
+		if e != nil || number < n {
+			continue
+		}
+		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
 
 func (f *file) removeFile() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	err := f.closeFile()
-	for _, path := range []string{f.path, f.asidePath()} {
-		if e := os.Remove(path); e != nil && !errors.Is(e, fs.ErrNotExist) {
-			err = errors.Join(err, e)
-		}
+	err := errors.Join(f.closeFile(), f.removeAside(1))
+	if e := os.Remove(f.path); e != nil && !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, e)
 	}
 	return err
 }

@@ -25,7 +25,7 @@ const (
 
 func openBook(t *testing.T, dir string) *Book {
 	t.Helper()
-	b, err := Open(dir)
+	b, err := Open(dir, 2*MaxFile)
 	must(t, err)
 	t.Cleanup(func() { must(t, b.Close()) })
 	return b
@@ -48,7 +48,7 @@ func (b *Book) want(t *testing.T, p anchor.ProjectID, d anchor.DeploymentID, lim
 
 func (b *Book) last(t *testing.T, p anchor.ProjectID, d anchor.DeploymentID, limit int) (lines []anchor.LogLine) {
 	t.Helper()
-	for line, err := range b.Last(t.Context(), p, d, limit) {
+	for line, err := range b.Last(t.Context(), p, anchor.LogFilter{Deployment: d}, limit) {
 		must(t, err)
 		lines = append(lines, line)
 	}
@@ -155,12 +155,11 @@ func TestFollow_AcrossRotation(t *testing.T) {
 	for i := range count { // unseen until the first look, which spans the turn
 		b.write(t, shop, one, fmt.Sprint(i))
 	}
-	_, _, err = f.linesSince(at, func(_ int64, l anchor.LogLine) bool {
+	_, _, err = f.linesSince(at, func(l anchor.LogLine) {
 		if l.Text != fmt.Sprint(got) {
 			t.Fatalf("line %d is %q", got, l.Text)
 		}
 		got++
-		return true
 	})
 	must(t, err)
 	if f.turns != 1 || got != count {
@@ -173,7 +172,7 @@ func TestFollow_OneDeployment(t *testing.T) {
 	b.write(t, shop, one, "before")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	following := b.Follow(ctx, shop, one)
+	following := b.Follow(ctx, shop, anchor.LogFilter{Deployment: one})
 	b.write(t, shop, two, "not this")
 	b.write(t, shop, one, "1") // before the first line is received
 	seen := 0
@@ -213,7 +212,7 @@ func TestBook_ForeignNames(t *testing.T) {
 	if err := b.Append("../../etc/passwd", anchor.LogLine{}); anchor.KindOf(err) != anchor.KindInvalid {
 		t.Errorf("appended: %v", err)
 	}
-	for _, err := range b.Follow(t.Context(), "..", "") {
+	for _, err := range b.Follow(t.Context(), "..", anchor.LogFilter{}) {
 		if anchor.KindOf(err) != anchor.KindInvalid {
 			t.Errorf("followed: %v", err)
 		}

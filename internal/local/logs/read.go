@@ -10,13 +10,14 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// Last yields the last limit lines of a project, oldest first; of one deployment when d is not
-// empty. It holds only their positions and one line in memory.
-func (b *Book) Last(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, limit int) iter.Seq2[anchor.LogLine, error] {
+// Last yields the last limit lines of a project that match, oldest first. It holds only their positions and one line in
+// memory.
+func (b *Book) Last(ctx context.Context, p anchor.ProjectID, filter anchor.LogFilter, limit int) iter.Seq2[anchor.LogLine, error] {
 	f, err := b.fileOf(p)
 	if err != nil {
 		return failingSeq(err)
@@ -25,7 +26,7 @@ func (b *Book) Last(ctx context.Context, p anchor.ProjectID, d anchor.Deployment
 		v, err := f.openView()
 		if err == nil {
 			defer v.close()
-			err = v.lastLines(ctx, d, limit, func(l anchor.LogLine) bool { return yield(l, nil) })
+			err = v.lastLines(ctx, newMatcher(filter), limit, func(l anchor.LogLine) bool { return yield(l, nil) })
 		}
 		if err != nil {
 			yield(anchor.LogLine{}, err)
@@ -33,55 +34,49 @@ func (b *Book) Last(ctx context.Context, p anchor.ProjectID, d anchor.Deployment
 	}
 }
 
-// spot is where a line begins.
+// spot is where a line is.
 type spot struct {
-	in *os.File
-	at int64
+	in     *os.File
+	at     int64
+	length int
 }
 
-// lastLines finds where the last limit lines begin, then yields them.
-func (v view) lastLines(ctx context.Context, d anchor.DeploymentID, limit int, yield func(anchor.LogLine) bool) error {
-	if limit <= 0 {
-		return nil
-	}
-	var spots []spot // of the lines that may be among the last
-	for _, in := range []*os.File{v.aside, v.current} {
-		_, err := scanLines(in, 0, func(at int64, l anchor.LogLine) bool {
-			if d == "" || l.DeploymentID == d {
-				spots = append(spots, spot{in, at})
+// lastLines finds the last limit lines, newest first, then yields them.
+func (v view) lastLines(ctx context.Context, m *matcher, limit int, yield func(anchor.LogLine) bool) error {
+	var spots []spot
+	for _, in := range v.files {
+		old, err := m.tooOld(in)
+		if err != nil {
+			return err
+		}
+		if old || len(spots) >= limit {
+			break
+		}
+		err = scanBack(in, func(at int64, text []byte) bool {
+			if _, ok := m.match(text); ok {
+				spots = append(spots, spot{in, at, len(text)})
 			}
-			if len(spots) >= 2*limit {
-				spots = append(spots[:0], spots[len(spots)-limit:]...)
-			}
-			return ctx.Err() == nil
+			return len(spots) < limit && ctx.Err() == nil
 		})
 		if err := errors.Join(err, ctx.Err()); err != nil {
 			return err
 		}
 	}
-	spots = spots[max(0, len(spots)-limit):]
-	if len(spots) == 0 {
-		return nil
-	}
-	first, left := spots[0], len(spots)
-	each := func(_ int64, l anchor.LogLine) bool {
-		if d != "" && l.DeploymentID != d {
-			return true
+	for _, s := range slices.Backward(spots) {
+		text := make([]byte, s.length)
+		var l anchor.LogLine
+		if _, err := s.in.ReadAt(text, s.at); err != nil {
+			return fmt.Errorf("read the log: %w", err)
 		}
-		if left--; !yield(l) {
-			left = 0
+		if json.Unmarshal(text, &l) == nil && !yield(l) {
+			return nil
 		}
-		return left > 0 // lines written since the first look are not wanted
 	}
-	if _, err := scanLines(first.in, first.at, each); err != nil || left == 0 || first.in == v.current {
-		return err
-	}
-	_, err := scanLines(v.current, 0, each)
-	return err
+	return nil
 }
 
-// Follow yields the lines appended after this call until ctx ends.
-func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
+// Follow yields the lines that match of those appended after this call, until ctx ends.
+func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, filter anchor.LogFilter) iter.Seq2[anchor.LogLine, error] {
 	f, err := b.fileOf(p)
 	if err != nil {
 		return failingSeq(err)
@@ -93,10 +88,10 @@ func (b *Book) Follow(ctx context.Context, p anchor.ProjectID, d anchor.Deployme
 	return func(yield func(anchor.LogLine, error) bool) {
 		for at := begin; ; {
 			var fresh []anchor.LogLine
-			next, more, err := f.linesSince(at, func(_ int64, l anchor.LogLine) bool { fresh = append(fresh, l); return true })
+			next, more, err := f.linesSince(at, func(l anchor.LogLine) { fresh = append(fresh, l) })
 			at = next
 			for _, l := range fresh {
-				if (d == "" || l.DeploymentID == d) && !yield(l, nil) {
+				if filter.Matches(&l) && !yield(l, nil) {
 					return
 				}
 			}
@@ -131,79 +126,71 @@ func (f *file) endPlace() (place, error) {
 		return place{}, err
 	}
 	defer v.close()
-	if v.current == nil {
+	current := v.files[0]
+	if current == nil {
 		return place{turns: v.turns}, nil
 	}
-	size, err := v.current.Seek(0, io.SeekEnd)
+	size, err := current.Seek(0, io.SeekEnd)
 	return place{v.turns, size}, err
 }
 
 // linesSince calls line for every line after at. It returns the place after them, and the channel that
 // closes when there are more.
-func (f *file) linesSince(at place, line eachLine) (place, <-chan struct{}, error) {
+func (f *file) linesSince(at place, line func(anchor.LogLine)) (place, <-chan struct{}, error) {
 	v, err := f.openView()
 	if err != nil {
 		return at, nil, err
 	}
 	defer v.close()
-	if v.turns == at.turns+1 {
-		if _, err := scanLines(v.aside, at.offset, line); err != nil {
-			return at, nil, err
+	for at.turns < v.turns {
+		if behind := v.turns - at.turns; behind < len(v.files) {
+			if _, err := scanLines(v.files[behind], at.offset, line); err != nil {
+				return at, nil, err
+			}
 		}
+		at = place{turns: at.turns + 1}
 	}
-	if v.turns != at.turns {
-		at = place{turns: v.turns}
-	}
-	at.offset, err = scanLines(v.current, at.offset, line)
+	at.offset, err = scanLines(v.files[0], at.offset, line)
 	return at, v.more, err
 }
 
-// view is both files of a project at one moment; a missing one is nil. A later turn renames the
+// view is the files of a project at one moment, the current one first; a missing one is nil. A later turn renames the
 // files and does not change their content.
 type view struct {
-	aside, current *os.File
-	turns          int
-	more           <-chan struct{}
+	files []*os.File
+	turns int
+	more  <-chan struct{}
 }
 
 func (f *file) openView() (v view, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v.turns, v.more = f.turns, f.more
-	if v.aside, err = openIfThere(f.asidePath()); err != nil {
-		return v, err
+	for n := range f.kept + 1 {
+		in, err := os.Open(f.asidePath(n))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			v.close()
+			return v, fmt.Errorf("read the log: %w", err)
+		}
+		if err != nil {
+			in = nil
+		}
+		v.files = append(v.files, in)
 	}
-	if v.current, err = openIfThere(f.path); err != nil {
-		v.close()
-	}
-	return v, err
-}
-
-func openIfThere(path string) (*os.File, error) {
-	in, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read the log: %w", err)
-	}
-	return in, nil
+	return v, nil
 }
 
 func (v view) close() {
-	for _, in := range []*os.File{v.aside, v.current} {
+	for _, in := range v.files {
 		if in != nil {
 			in.Close()
 		}
 	}
 }
 
-// eachLine is called with a line and the offset at which it begins; false ends the scan.
-type eachLine func(at int64, l anchor.LogLine) bool
-
 // scanLines calls line for every complete line from offset at and returns the offset after the last one.
 // A nil file has no lines; a torn line, left by a crash, is skipped.
-func scanLines(in *os.File, at int64, line eachLine) (int64, error) {
+func scanLines(in *os.File, at int64, line func(anchor.LogLine)) (int64, error) {
 	if in == nil {
 		return at, nil
 	}
@@ -218,11 +205,10 @@ func scanLines(in *os.File, at int64, line eachLine) (int64, error) {
 		if err != nil {
 			return at, fmt.Errorf("read the log: %w", err)
 		}
-		begin := at
 		at += int64(len(text))
 		var l anchor.LogLine
-		if json.Unmarshal(text, &l) == nil && !line(begin, l) {
-			return at, nil
+		if json.Unmarshal(text, &l) == nil {
+			line(l)
 		}
 	}
 }

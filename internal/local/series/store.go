@@ -7,18 +7,14 @@ import (
 	"context"
 	"database/sql"
 	_ "embed" // the schema
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"os"
 	"sync"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver "sqlite"
-
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/metrics"
+	"github.com/anchor-deploy/anchor/internal/local/sqlite/side"
 )
 
 const (
@@ -48,47 +44,11 @@ type Store struct {
 
 // Open opens or creates the file at path. A file that cannot be opened is renamed to <path>.damaged.
 func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
-	db, err := openFile(ctx, path)
-	if err != nil && ctx.Err() == nil {
-		log.Warn("the history of the traffic is damaged; another one is begun", "file", path, "error", err)
-		err = errors.Join(os.Rename(path, path+".damaged"), removeIfThere(path+"-wal"), removeIfThere(path+"-shm"))
-		if err == nil {
-			db, err = openFile(ctx, path)
-		}
-	}
+	db, err := side.Open(ctx, path, schema, log)
 	if err != nil {
 		return nil, fmt.Errorf("open the history of the traffic: %w", err)
 	}
 	return &Store{db: db, mostFine: mostFine, mostCoarse: mostCoarse}, nil
-}
-
-func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func openFile(ctx context.Context, path string) (*sql.DB, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // SQLite would make it readable for everyone
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Close(); err != nil {
-		return nil, err
-	}
-	// What a crash of the machine loses is some seconds of traffic.
-	query := url.Values{"_txlock": {"immediate"}, "_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)"}}
-	dsn := url.URL{Scheme: "file", Path: path, RawQuery: query.Encode()}
-	db, err := sql.Open("sqlite", dsn.String())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(2)
-	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	return db, nil
 }
 
 // Close ends the store.
@@ -139,17 +99,5 @@ func (s *Store) Since(ctx context.Context, project string, from time.Time) (map[
 }
 
 func (s *Store) change(ctx context.Context, what string, do func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err == nil {
-		err = do(tx)
-		if err == nil {
-			err = tx.Commit()
-		} else {
-			err = errors.Join(err, tx.Rollback())
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
+	return side.Change(ctx, s.db, what, do)
 }

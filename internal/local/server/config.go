@@ -31,6 +31,7 @@ type Config struct {
 	PageDiskMiB  int64          // disk for them, 1024; negative: none
 	Builds       builder.Limits // of pushed commits
 	AccessLog    AccessLog
+	AppLogMiB    int64         // disk for the log of each project's app, 128
 	ServerTiming bool          // adds Server-Timing to the answers of functions
 	Node         string        // path or version of Node.js, or nodejs.Auto; found in PATH when empty
 	Drain        time.Duration // how long a removed deployment's requests may continue, 5 min
@@ -112,6 +113,7 @@ func (c Config) withDefaults() Config {
 	c.SkewProtection = cmp.Or(c.SkewProtection, skewProtection)
 	c.PageCacheMiB = cmp.Or(c.PageCacheMiB, 128)
 	c.PageDiskMiB = cmp.Or(c.PageDiskMiB, 1024)
+	c.AppLogMiB = cmp.Or(c.AppLogMiB, 128)
 	if c.Drain <= 0 {
 		c.Drain = 5 * time.Minute
 	}

@@ -74,7 +74,7 @@ type projectFiles struct{ *app }
 
 // RemoveProject implements project.Remover.
 func (f projectFiles) RemoveProject(ctx context.Context, p anchor.ProjectID) error {
-	return errors.Join(f.platform.RemoveProject(ctx, p), f.builder.RemoveProject(ctx, p))
+	return errors.Join(f.platform.RemoveProject(ctx, p), f.builder.RemoveProject(ctx, p), f.errors.RemoveProject(ctx, p))
 }
 
 // checkGit reports whether commits can be pushed. A server without git serves and deploys, too.

@@ -26,6 +26,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
+	"github.com/anchor-deploy/anchor/internal/local/errorgroup"
 	"github.com/anchor-deploy/anchor/internal/local/git"
 	"github.com/anchor-deploy/anchor/internal/local/hooks"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
@@ -61,6 +62,7 @@ type app struct {
 	platform   *sites.Platform
 	core       *core.Anchor
 	logs       *logs.Book
+	errors     *errorgroup.Store
 	accessLog  *accesslog.Log // nil without one
 	history    *series.Store  // of the traffic
 
@@ -182,10 +184,14 @@ func (a *app) openStores(ctx context.Context) (err error) {
 	if err := a.openHistory(ctx); err != nil {
 		return err
 	}
-	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs")); err != nil {
+	if a.logs, err = logs.Open(filepath.Join(a.Data, "logs"), a.AppLogMiB<<20); err != nil {
 		return err
 	}
 	a.onClose(a.logs.Close)
+	if a.errors, err = errorgroup.Open(ctx, filepath.Join(a.Data, "errors.db"), a.Log); err != nil {
+		return err
+	}
+	a.onClose(a.errors.Close)
 	return nil
 }
 
@@ -218,7 +224,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Runtimes: a.runtimes, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm, Tabs: a.SkewProtection,
 		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
-		Edge:   a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, Records: a.store, Secrets: env,
+		Edge:   a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, OnLine: a.errors.Add, Records: a.store, Secrets: env,
 	})
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ func (a *app) buildServices() api.Services {
 		System:   a,
 		Cache:    pageCache{a},
 		Traffic:  traffic{a},
+		Errors:   a.errors,
 		Metrics:  a.metricsHandler(),
 		Domains:  a.core.Domains,
 	}

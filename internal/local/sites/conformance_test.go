@@ -78,7 +78,7 @@ func installationWith(t *testing.T, probe time.Duration) *installation {
 	in.bundles, err = artifact.Open(filepath.Join(in.dir, "artifacts"))
 	must(t, err)
 	t.Cleanup(func() { must(t, in.bundles.Close()) })
-	in.logs, err = logs.Open(filepath.Join(in.dir, "logs"))
+	in.logs, err = logs.Open(filepath.Join(in.dir, "logs"), 2*logs.MaxFile)
 	must(t, err)
 	t.Cleanup(func() { must(t, in.logs.Close()) })
 	box, err := secret.Open(filepath.Join(in.dir, "secret.key"))

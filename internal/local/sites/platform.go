@@ -75,6 +75,7 @@ type Config struct {
 	Pages   *cache.Store // answers that visitors share; nil: none are kept
 	Bundles *artifact.Store
 	Logs    *logs.Book
+	OnLine  func(anchor.ProjectID, anchor.LogLine) // called with each line that an app wrote; may be nil
 	Records Records
 	Secrets Secrets
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
+	"github.com/anchor-deploy/anchor/internal/local/logs"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
@@ -67,10 +68,15 @@ const origins = `{"default":{"host":"default","protocol":"http","port":80}}`
 
 func (p *Platform) logTo(d Description, function string) func(worker.Line) {
 	return func(l worker.Line) {
-		// A failed write to the log must not stop the app.
-		_ = p.Logs.Append(d.Project, anchor.LogLine{
+		line := anchor.LogLine{
 			Time: l.Time.UnixMilli(), DeploymentID: d.Deployment, Function: function,
-			RequestID: l.RequestID, Level: l.Level, Text: l.Text,
-		})
+			RequestID: l.RequestID, Path: l.Path, Level: l.Level, Text: l.Text,
+		}
+		logs.Structure(&line)
+		// A failed write to the log must not stop the app.
+		_ = p.Logs.Append(d.Project, line)
+		if p.OnLine != nil {
+			p.OnLine(d.Project, line)
+		}
 	}
 }

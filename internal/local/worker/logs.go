@@ -20,6 +20,7 @@ type Line struct {
 	Time      time.Time
 	Level     string // "debug", "info", "warn" or "error"
 	RequestID string // the x-request-id of the request it was written for, when known
+	Path      string // of that request, without its query
 	Text      string
 }
 
@@ -31,6 +32,7 @@ type record struct {
 	Log     *string `json:"log"`
 	Level   string  `json:"level"`
 	ID      string  `json:"id"`
+	Path    string  `json:"path"`
 	Time    int64   `json:"time"` // Unix milliseconds
 	Vitals  *vitals `json:"vitals"`
 }
@@ -92,7 +94,7 @@ func readControl(r io.Reader, beat func(), leave func(why string), fares func(vi
 			fares(*rec.Vitals)
 		}
 		if rec.Log != nil {
-			log(Line{Time: time.UnixMilli(rec.Time), Level: rec.Level, RequestID: rec.ID, Text: *rec.Log})
+			log(Line{Time: time.UnixMilli(rec.Time), Level: rec.Level, RequestID: rec.ID, Path: rec.Path, Text: *rec.Log})
 		}
 	})
 }

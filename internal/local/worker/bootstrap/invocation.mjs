@@ -37,6 +37,7 @@ export class Invocation {
     this.reply = reply;
     this.app = app;
     this.id = request.headers["x-request-id"] ?? randomUUID();
+    this.path = request.raw ? undefined : request.url.split("?", 1)[0];
     reply.onCut = () => current.run(this, () => this.#disconnect());
   }
 
@@ -135,7 +136,7 @@ export class Invocation {
   #fail(err, status = 500) {
     if (this.#gone) return;
     // A departure was logged where it was thrown.
-    if (!isDeparture(err)) log("error", `${status === 502 ? "request" : "handler"} failed: ${describe(err)}`, this.id);
+    if (!isDeparture(err)) log("error", `${status === 502 ? "request" : "handler"} failed: ${describe(err)}`, this.id, this.path);
     if (this.reply.begun) return void this.reply.breakOff(); // a cut response must not look like a whole one
     const body = Buffer.from(status === 502 ? "Bad Gateway\n" : "Internal Server Error\n");
     const fields = [["content-type", "text/plain; charset=utf-8"], ["x-anchor-error", status === 502 ? "stream" : "handler"]];

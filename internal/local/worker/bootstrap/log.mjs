@@ -23,11 +23,11 @@ export function send(record) {
   }
 }
 
-export function log(level, text, id = current.getStore()?.id) {
+export function log(level, text, id = current.getStore()?.id, path = current.getStore()?.path) {
   if (text.length > MAX_TEXT) {
     text = `${text.slice(0, MAX_TEXT)} … [${text.length - MAX_TEXT} more characters]`;
   }
-  send({ log: text, level, id, time: Date.now() });
+  send({ log: text, level, id, path, time: Date.now() });
 }
 
 const LEVELS = { log: "info", info: "info", debug: "debug", warn: "warn", error: "error", trace: "error" };
