@@ -53,6 +53,7 @@ var arrows = map[string][]string{
 	"internal/api/apitest":  {"internal/..."},
 	"internal/api/client":   {"internal/anchor", "internal/api/filepack", "internal/api/wire", "internal/artifact", "internal/retry"},
 	"internal/api/filepack": {"internal/anchor", "internal/artifact"},
+	"internal/api/mcp":      {"internal/anchor", "internal/api/client", "internal/api/wire"},
 	"internal/api/wire":     {"internal/anchor", "internal/artifact", "internal/domains"},
 
 	// One machine.
@@ -110,7 +111,7 @@ var arrows = map[string][]string{
 	"cmd/anchor":        {"internal/aws/companion", "internal/aws/installation", "internal/cli", "internal/local/server"},
 	"cmd/anchor-aws":    {"internal/aws/install/open", "internal/cli", "internal/local/server"},
 	"cmd/anchor-lambda": {"internal/anchor", "internal/aws/...", "internal/aws/awserr", "internal/aws/dynamo", "internal/aws/lambda", "internal/domains/dnscheck", "internal/project/secret"},
-	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/wire", "internal/artifact", "internal/artifact/build", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server", "internal/retry"},
+	"internal/cli":      {"internal/anchor", "internal/api/client", "internal/api/mcp", "internal/api/wire", "internal/artifact", "internal/artifact/build", "internal/artifact/opennext", "internal/aws/installation", "internal/domains", "internal/local/discovery", "internal/local/server", "internal/retry"},
 
 	// Tests, benchmarks, documents.
 	"bench":         {"e2e", "internal/..."},
