@@ -59,6 +59,7 @@ var arrows = map[string][]string{
 	// One machine.
 	"internal/local/acme":            {"internal/anchor", "internal/atomicfile", "internal/domains", "internal/keylock", "internal/retry"},
 	"internal/local/acme/acmetest":   {},
+	"internal/local/alerts":          {"internal/anchor", "internal/retry"},
 	"internal/local/builder":         {"internal/anchor", "internal/artifact", "internal/artifact/build", "internal/artifact/opennext", "internal/deploy", "internal/local/git", "internal/local/logs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/jail"},
 	"internal/local/discovery":       {"internal/anchor", "internal/atomicfile"},
 	"internal/local/edge":            {"internal/local/edge/..."},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,8 +21,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/apitest"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/domains"
+	"github.com/anchor-deploy/anchor/internal/local/alerts"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/errorgroup"
+	"github.com/anchor-deploy/anchor/internal/local/sqlite"
+	"github.com/anchor-deploy/anchor/internal/project/secret"
 )
 
 func TestMain(m *testing.M) {
@@ -45,19 +49,14 @@ const anchorKey = "anchor"
 
 // setup prepares a server, a home folder and a built app for every script.
 func setup(t *testing.T, env *testscript.Env) error {
-	groups, err := errorgroup.Open(t.Context(), filepath.Join(env.WorkDir, "errors.db"), slog.New(slog.DiscardHandler))
+	groups, channels, err := openTroubles(t, env)
 	if err != nil {
 		return err
 	}
-	env.Defer(func() {
-		if err := groups.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	a := apitest.New(t, apitest.Options{OnLine: groups.Add})
 	env.Values[anchorKey] = a
 	services := a.Services()
-	services.Errors = groups
+	services.Errors, services.Alerts = groups, channels
 	env.Setenv("ANCHOR_URL", apitest.Serve(t, services, api.Options{Version: "test"}, nil))
 	env.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
 	env.Setenv("READ_TOKEN", apitest.ReadToken)
@@ -82,6 +81,27 @@ func setup(t *testing.T, env *testscript.Env) error {
 	}
 	manifest := `{"name":"@acme/shop","scripts":{"build":"next build"},"dependencies":{"next":"15.5.0"}}`
 	return os.WriteFile(filepath.Join(env.WorkDir, "shop", "package.json"), []byte(manifest), 0o644)
+}
+
+// openTroubles opens what a server on one machine has for the errors of apps and for alerts.
+func openTroubles(t *testing.T, env *testscript.Env) (*errorgroup.Store, *alerts.Service, error) {
+	log := slog.New(slog.DiscardHandler)
+	groups, err := errorgroup.Open(t.Context(), filepath.Join(env.WorkDir, "errors.db"), log)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := sqlite.Open(t.Context(), filepath.Join(env.WorkDir, "channels.db"))
+	if err != nil {
+		return nil, nil, errors.Join(err, groups.Close())
+	}
+	box, err := secret.New(make([]byte, 32))
+	channels := alerts.New(alerts.Config{Records: store, Box: box, Log: log})
+	env.Defer(func() {
+		if err := errors.Join(channels.Close(), store.Close(), groups.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return groups, channels, err
 }
 
 // nobody is an address where nothing listens. A port that was free a moment ago may be in use by

@@ -40,6 +40,7 @@ type Services struct {
 	System   System
 	Cache    Cache        // nil where the platform does not store answers itself: its routes say so
 	Traffic  Traffic      // nil where the platform does not see requests: its route says so
+	Alerts   Alerts       // nil where there are no alerts: its routes say so
 	Errors   Errors       // nil where errors are not grouped: its routes say so
 	Metrics  http.Handler // nil where there are none: its route says so
 }
@@ -119,6 +120,7 @@ func New(services Services, o Options) http.Handler {
 	}
 	s.logRoutes()
 	s.errorRoutes()
+	s.alertRoutes()
 	s.tokenRoutes()
 	s.gitRoutes(mux)
 	return s.guardRoutes(mux)

@@ -15,7 +15,7 @@ import (
 func (s *shell) mcpCommand() *cobra.Command {
 	var allowChanges bool
 	cmd := &cobra.Command{
-		Use: "mcp", Short: "Serve tools for language models (Model Context Protocol) on stdin and stdout", Args: cobra.NoArgs,
+		Use: "mcp", Short: "Serve tools for agents on stdin and stdout (MCP)", Args: cobra.NoArgs,
 		Long: "Serves the Model Context Protocol on stdin and stdout, so that an agent can read\n" +
 			"status, deployments, releases, statistics, logs, errors and domains. With\n" +
 			"--allow-changes it can also promote and roll back, if the token permits it.",

@@ -65,8 +65,9 @@ type Parts struct {
 	Keep   Keep
 	Limits Limits
 
-	BeforeStep func(step string) // called before each step of a deploy and of a removal; nil: nothing
-	Log        *slog.Logger      // nil: slog.Default()
+	OnEvent    func(anchor.DeploymentID, anchor.Event) // called with each event of a deployment; must not wait; nil: nothing
+	BeforeStep func(step string)                       // called before each step of a deploy and of a removal; nil: nothing
+	Log        *slog.Logger                            // nil: slog.Default()
 }
 
 // Domains are the parts behind custom domains.
@@ -128,7 +129,7 @@ func newDeploys(p Parts, releases *release.Service) *deploy.Service {
 			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets, Tabs: p.Keep.Tabs,
 		},
 		Runner: p.Runner, Builder: p.Builder,
-	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep, URLs: p.URLs})
+	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep, OnEvent: p.OnEvent, URLs: p.URLs})
 }
 
 func newProjects(p Parts, deploys *deploy.Service, domains *domains.Service) *project.Service {

@@ -157,6 +157,9 @@ func (s *Service) appendEvent(ctx context.Context, id anchor.DeploymentID, e anc
 		slog.Warn("write the journal of a deployment", "deploymentId", id, "error", err)
 	}
 	s.notifier.wakeListeners(id)
+	if s.OnEvent != nil {
+		s.OnEvent(id, e)
+	}
 }
 
 func (r *run) appendEvent(ctx context.Context, e anchor.Event) {

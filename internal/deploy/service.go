@@ -51,6 +51,9 @@ type Options struct {
 
 	// BeforeStep is called before each step. Tests end the process in it.
 	BeforeStep func(step string)
+
+	// OnEvent is called with each event of a deployment after it was written; nil: nothing. It must not wait.
+	OnEvent func(anchor.DeploymentID, anchor.Event)
 }
 
 // Service takes artifacts in and runs the pipeline over them.

@@ -114,7 +114,9 @@ func (p page) page() anchor.Page {
 	return anchor.Page{Limit: min(p.Limit, anchor.MaxPage), Cursor: p.Cursor}
 }
 
-func (t tools) projects(ctx context.Context, in page) (any, error) { return t.client.Projects(ctx, in.page()) }
+func (t tools) projects(ctx context.Context, in page) (any, error) {
+	return t.client.Projects(ctx, in.page())
+}
 
 type projectPage struct {
 	inProject

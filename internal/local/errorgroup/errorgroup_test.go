@@ -135,7 +135,9 @@ func TestStore_CountsByDeployment(t *testing.T) {
 // TestStore_IsBounded: an app whose errors are all different, from as many deployments, fills neither memory nor disk.
 func TestStore_IsBounded(t *testing.T) {
 	s := openStore(t, filepath.Join(t.TempDir(), "errors.db"))
-	letters := func(n int) string { return strings.Map(func(r rune) rune { return r - '0' + 'a' }, fmt.Sprintf("%06d", n)) }
+	letters := func(n int) string {
+		return strings.Map(func(r rune) rune { return r - '0' + 'a' }, fmt.Sprintf("%06d", n))
+	}
 	for i := range 3 * MaxGroups {
 		s.Add(shop, line(one, int64(i), "error "+letters(i)))
 		if i%100 == 99 {
@@ -177,7 +179,7 @@ func TestStore_IsBounded(t *testing.T) {
 func TestStore_ReportsWhatAppeared(t *testing.T) {
 	s := openStore(t, filepath.Join(t.TempDir(), "errors.db"))
 	var got []string
-	s.Appeared = func(p anchor.ProjectID, g anchor.ErrorGroup) { got = append(got, string(p)+g.Title) }
+	s.OnAppear(func(p anchor.ProjectID, g anchor.ErrorGroup) { got = append(got, string(p)+g.Title) })
 	for range 2 {
 		s.Add(shop, line(one, 1, "boom"))
 		must(t, s.flush(t.Context()))

@@ -42,10 +42,8 @@ type Store struct {
 	db  *sql.DB
 	log *slog.Logger
 
-	// Appeared is called with each group that a project did not have before. It must not call the Store.
-	Appeared func(anchor.ProjectID, anchor.ErrorGroup)
-
 	mu      sync.Mutex
+	appear  func(anchor.ProjectID, anchor.ErrorGroup)
 	pending map[key]*pending
 	read    map[anchor.ProjectID]int // lines since the last write
 
@@ -80,6 +78,13 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	}
 	go s.run(ctx)
 	return s, nil
+}
+
+// OnAppear sets what is called with each group that a project did not have before. It must not wait.
+func (s *Store) OnAppear(f func(anchor.ProjectID, anchor.ErrorGroup)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.appear = f
 }
 
 // Close writes what is pending and ends the store.
@@ -163,7 +168,7 @@ func cut(l anchor.LogLine) anchor.LogLine {
 // flush writes what is pending.
 func (s *Store) flush(ctx context.Context) error {
 	s.mu.Lock()
-	all := s.pending
+	all, appear := s.pending, s.appear
 	s.pending = map[key]*pending{}
 	clear(s.read)
 	s.mu.Unlock()
@@ -189,11 +194,11 @@ func (s *Store) flush(ctx context.Context) error {
 		}
 		return nil
 	})
-	if err != nil || s.Appeared == nil {
+	if err != nil || appear == nil {
 		return err
 	}
 	for _, k := range appeared {
-		s.Appeared(k.project, all[k].group(k.id))
+		appear(k.project, all[k].group(k.id))
 	}
 	return nil
 }

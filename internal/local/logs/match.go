@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type matcher struct {
 	filter anchor.LogFilter
 	parts  [][]byte // that the encoding of each selected line has
+	levels [][]byte // of which it has one
 	text   []byte   // that it has in lower case
 }
 
@@ -25,8 +27,10 @@ func newMatcher(f anchor.LogFilter) *matcher {
 			m.parts = append(m.parts, encoded(part))
 		}
 	}
-	if f.Level == "error" {
-		m.parts = append(m.parts, []byte(`"level":"error"`))
+	if n := slices.Index(anchor.LogLevels, f.Level); n >= 0 {
+		for _, level := range anchor.LogLevels[n:] {
+			m.levels = append(m.levels, []byte(`"level":"`+level+`"`))
+		}
 	}
 	if f.Text != "" {
 		m.text = bytes.ToLower(encoded(strings.ToLower(f.Text)))
@@ -49,6 +53,9 @@ func (m *matcher) match(text []byte) (l anchor.LogLine, ok bool) {
 		if !bytes.Contains(text, part) {
 			return l, false
 		}
+	}
+	if m.levels != nil && !slices.ContainsFunc(m.levels, func(level []byte) bool { return bytes.Contains(text, level) }) {
+		return l, false
 	}
 	if m.text != nil && !bytes.Contains(bytes.ToLower(text), m.text) {
 		return l, false

@@ -98,6 +98,28 @@ func (s *Store) Since(ctx context.Context, project string, from time.Time) (map[
 	return found, nil
 }
 
+// Load is how many requests of a project were answered, and how many of them with a status of 5xx.
+type Load struct{ Requests, Errors int64 }
+
+// Loads returns the load of each project that had requests after a time within the last day.
+func (s *Store) Loads(ctx context.Context, from time.Time) (map[string]Load, error) {
+	rows, err := s.db.QueryContext(ctx, `SELECT project, sum(requests), sum(errors) FROM points WHERE step = ? AND at > ? GROUP BY project`, seconds(Step), from.Unix())
+	if err != nil {
+		return nil, fmt.Errorf("read the history of the traffic: %w", err)
+	}
+	defer rows.Close()
+	found := map[string]Load{}
+	for rows.Next() {
+		var project string
+		var l Load
+		if err := rows.Scan(&project, &l.Requests, &l.Errors); err != nil {
+			return nil, fmt.Errorf("read the history of the traffic: %w", err)
+		}
+		found[project] = l
+	}
+	return found, rows.Err()
+}
+
 func (s *Store) change(ctx context.Context, what string, do func(*sql.Tx) error) error {
 	return side.Change(ctx, s.db, what, do)
 }

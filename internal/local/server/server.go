@@ -21,6 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/deploy/queue"
 	"github.com/anchor-deploy/anchor/internal/local/acme"
+	"github.com/anchor-deploy/anchor/internal/local/alerts"
 	"github.com/anchor-deploy/anchor/internal/local/builder"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
@@ -63,8 +64,10 @@ type app struct {
 	core       *core.Anchor
 	logs       *logs.Book
 	errors     *errorgroup.Store
-	accessLog  *accesslog.Log // nil without one
-	history    *series.Store  // of the traffic
+	alerts     *alerts.Service
+	highRates  map[string]bool // projects with a high error rate; of watchTroubles
+	accessLog  *accesslog.Log  // nil without one
+	history    *series.Store   // of the traffic
 
 	repositories *git.Store
 	certs        *acme.Manager // nil without HTTPS
@@ -95,7 +98,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -231,14 +234,15 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	}
 	a.onClose(a.platform.Close)
 
+	a.openAlerts(box)
 	a.core = core.New(core.Parts{
 		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
 		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
 		Projects: projectFiles{a}, Limiter: limiter{a.platform, a}, Domains: a.domainParts(),
-		URLs:       a.URLs,
-		Keep:       core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets, Tabs: a.SkewProtection},
-		Limits:     core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
-		BeforeStep: a.BeforeStep, Log: a.Log,
+		URLs:    a.URLs,
+		Keep:    core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets, Tabs: a.SkewProtection},
+		Limits:  core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
+		OnEvent: a.alertFailure, BeforeStep: a.BeforeStep, Log: a.Log,
 	})
 	a.onClose(func() error { a.core.Close(); return nil })
 	if err := a.openBuilder(ctx, a.core, run); err != nil {

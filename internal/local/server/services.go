@@ -21,6 +21,7 @@ func (a *app) buildServices() api.Services {
 		Cache:    pageCache{a},
 		Traffic:  traffic{a},
 		Errors:   a.errors,
+		Alerts:   a.alerts,
 		Metrics:  a.metricsHandler(),
 		Domains:  a.core.Domains,
 	}
