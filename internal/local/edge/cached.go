@@ -89,14 +89,14 @@ func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
 }
 
 // octets returns the header as it is sent with an answer, and with a 304 for it.
-func (s *Site) octets(status int, h http.Header) (whole, unchanged []byte) {
+func (s *Site) octets(status int, h http.Header) (whole, unchanged asset.Header) {
 	sent := h.Clone()
 	r := response{site: s.Header, status: status}
 	r.decorateHeader(sent)
 	r.endEarly(sent)
-	whole = asset.Serialize(sent)
+	whole = asset.SerializeBoth(sent)
 	ofWhole(sent)
-	return whole, asset.Serialize(sent)
+	return whole, asset.SerializeBoth(sent)
 }
 
 // sendPart answers a request with Range (RFC 9110, section 14).

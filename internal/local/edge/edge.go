@@ -23,6 +23,8 @@ type Edge struct {
 	inFlight atomic.Int64
 	gate     *gate
 	server   *http.Server
+	http2    *http.Server // of the connections over TLS that speak HTTP/2
+	cutting  atomic.Bool  // Shutdown closes what is still open
 
 	noHits       bool             // in tests: passes every request to net/http
 	now          func() time.Time // in tests: ages the stored answers
@@ -44,6 +46,7 @@ func New(cfg Config) *Edge {
 	e.gate = e.newGate()
 	e.tunnels.most = e.cfg.MaxTunnelsPerProject
 	e.server = e.newServer()
+	e.http2 = e.newHTTP2Server()
 	e.http3 = e.newHTTP3()
 	return e
 }

@@ -173,5 +173,5 @@ func (l plainListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return plainConn{&http1Conn{Conn: c, hits: hitConn{edge: l.edge}}}, nil
+	return plainConn{&http1Conn{Conn: c, hits: hitConn{edge: l.edge, protocol: "HTTP/1.1", addr: c.RemoteAddr()}}}, nil
 }

@@ -5,25 +5,27 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"time"
 )
 
 // secureListener makes the TLS handshakes before net/http sees a connection. It then wraps a
-// session for HTTP/1 in an http1Conn, and passes one for HTTP/2 on as it is, because net/http
-// requires a *tls.Conn for it.
+// session for HTTP/1 in an http1Conn, and one for HTTP/2 in an http2Conn, which another server of
+// net/http accepts from http2Listener.
 type secureListener struct {
 	net.Listener
 	edge *Edge
 
 	ready   chan net.Conn
+	http2   chan net.Conn
 	ctx     context.Context // ends with the listener
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 }
 
 func listenTLS(ln net.Listener, e *Edge) *secureListener {
-	l := &secureListener{Listener: ln, edge: e, ready: make(chan net.Conn)}
+	l := &secureListener{Listener: ln, edge: e, ready: make(chan net.Conn), http2: make(chan net.Conn)}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.running.Go(l.acceptLoop)
 	return l
@@ -70,18 +72,22 @@ func (l *secureListener) handshakeConn(c net.Conn) {
 		return
 	}
 	var next net.Conn
-	switch session.ConnectionState().NegotiatedProtocol {
-	case protocolACME: // the handshake is the whole proof
+	to, name := l.ready, hostnameOf(session.ConnectionState().ServerName)
+	switch protocol := session.ConnectionState().NegotiatedProtocol; {
+	case protocol == protocolACME: // the handshake is the whole proof
 		session.Close()
 		return
-	case protocolHTTP2:
+	case protocol == protocolHTTP2 && l.edge.noHits:
 		next = session
+	case protocol == protocolHTTP2:
+		next, to = newHTTP2Conn(session, l.edge, name), l.http2
 	default:
-		name := hostnameOf(session.ConnectionState().ServerName)
-		next = secureConn{&http1Conn{Conn: session, hits: hitConn{edge: l.edge, secure: true, serverName: name}}, session}
+		next = secureConn{&http1Conn{Conn: session, hits: hitConn{
+			edge: l.edge, protocol: "HTTP/1.1", addr: session.RemoteAddr(), secure: true, serverName: name,
+		}}, session}
 	}
 	select {
-	case l.ready <- next:
+	case to <- next:
 	case <-l.ctx.Done():
 		session.Close()
 	}
@@ -115,3 +121,19 @@ func (l *secureListener) Close() error {
 	l.running.Wait()
 	return err
 }
+
+// http2Listener returns the connections of a secureListener that speak HTTP/2. Why there are no more,
+// the secureListener reports.
+type http2Listener struct{ *secureListener }
+
+func (l http2Listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.http2:
+		return c, nil
+	case <-l.ctx.Done():
+		return nil, http.ErrServerClosed
+	}
+}
+
+// Close does nothing: the secureListener is closed by the server that accepts from it.
+func (http2Listener) Close() error { return nil }

@@ -71,7 +71,12 @@ func (r *plainGet) requestLine(line []byte) bool {
 	if !ok {
 		return false
 	}
-	if target, ok = bytes.CutSuffix(target, []byte(" HTTP/1.1")); !ok || len(target) == 0 || target[0] != '/' {
+	target, ok = bytes.CutSuffix(target, []byte(" HTTP/1.1"))
+	return ok && r.setTarget(target)
+}
+
+func (r *plainGet) setTarget(target []byte) bool {
+	if len(target) == 0 || target[0] != '/' {
 		return false
 	}
 	for _, c := range target {
@@ -98,19 +103,27 @@ func (r *plainGet) parseField(line []byte) bool {
 		}
 	}
 	value := bytes.TrimPrefix(line[colon+1:], []byte(" "))
+	switch name := lower[:colon]; string(name) {
+	case "host":
+		return isPrintable(value) && r.setHost(value)
+	case "connection":
+		return string(value) == "keep-alive"
+	default:
+		return r.setField(name, value)
+	}
+}
+
+// setField takes a field with a name in lower case that both HTTP/1.1 and HTTP/2 have.
+func (r *plainGet) setField(name, value []byte) bool {
 	if !isPrintable(value) {
 		return false
 	}
-	switch name := lower[:colon]; string(name) {
-	case "host":
-		return r.setHost(value)
+	switch string(name) {
 	case "accept-encoding":
 		if r.coded {
 			return false
 		}
 		r.accept, r.coded = stringView(value), true
-	case "connection":
-		return string(value) == "keep-alive"
 	case "if-none-match":
 		if r.noneMatch != "" || len(value) == 0 {
 			return false

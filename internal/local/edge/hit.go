@@ -6,17 +6,19 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
+	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 )
 
 // hit is the answer to a plain GET for a static file in memory or a stored page. The connection
-// sends it inside the Read by which net/http waits for the next request (hitconn.go), so net/http
-// does not see the request.
+// sends it inside the Read by which net/http waits for the next request (hitconn.go for HTTP/1.1,
+// http2.go for HTTP/2), so net/http does not see the request.
 type hit struct {
 	file asset.Ready
 	site *Site
-	hsts []byte // Strict-Transport-Security, or nothing
-	alt  []byte // Alt-Svc, or nothing
-	tail []byte // the end of a page's header; nil for a file
+	hsts []byte       // Strict-Transport-Security, or nothing
+	alt  []byte       // Alt-Svc, or nothing
+	tail []byte       // the end of a page's header; nil for a file
+	page *cache.Entry // nil for a file
 }
 
 // findHit returns the answer to a request if it is a hit. The answer needs nothing that stops when
@@ -89,11 +91,12 @@ func (s *Site) decorationFor(rule *Rule) *asset.Decoration {
 	return d.(*asset.Decoration)
 }
 
-// dateField is the Date of one second: as octets with the empty line that ends a header, and as the
-// value of a field.
+// dateField is the Date of one second: as octets with the empty line that ends a header, in HPACK,
+// and as the value of a field.
 type dateField struct {
 	second int64
 	octets []byte
+	block  []byte // the field in HPACK
 	value  []string
 }
 
@@ -104,7 +107,8 @@ func dateAt(now time.Time) *dateField {
 		return last
 	}
 	value := now.UTC().Format(http.TimeFormat)
-	next := &dateField{now.Unix(), []byte("Date: " + value + "\r\n\r\n"), []string{value}}
+	line := []byte("Date: " + value + "\r\n\r\n")
+	next := &dateField{now.Unix(), line, appendFieldLines(nil, line), []string{value}}
 	lastDate.Store(next)
 	return next
 }

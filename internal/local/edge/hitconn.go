@@ -8,12 +8,14 @@ import (
 	"time"
 )
 
-// hitConn is the part of an http1Conn that answers hits. Only the goroutine in which net/http reads
+// hitConn is the part of a connection that answers hits. Only the goroutine in which net/http reads
 // from the connection uses its fields, except for state.
 type hitConn struct {
 	edge       *Edge
-	secure     bool   // TLS
-	serverName string // of the TLS handshake; "" for none
+	protocol   string   // of the access log
+	addr       net.Addr // of the peer
+	secure     bool     // TLS
+	serverName string   // of the TLS handshake; "" for none
 
 	state   atomic.Int32
 	known   bool      // net/http has seen a request, or the connection is among Edge.newcomers
@@ -69,7 +71,7 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 			break
 		}
 		err := c.sendHit(&h, tally.began)
-		tally.add(c, &h, &r)
+		tally.add(&c.hits, &h, &r)
 		if err != nil {
 			tally.flush(tally.end())
 			return 0, err

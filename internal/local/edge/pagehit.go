@@ -36,14 +36,14 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 	form := site.formFor(entry, coding)
 	switch r.noneMatch {
 	case "":
-		h.file = asset.Ready{Fields: form.Whole, Body: form.Body}
+		h.file = asset.Ready{Header: form.Whole, Body: form.Body}
 	case form.Header.Get("Etag"):
-		h.file = asset.Ready{Fields: form.Unchanged, Unchanged: true}
+		h.file = asset.Ready{Header: form.Unchanged, Unchanged: true}
 	default:
 		return false
 	}
 	h.tail = pageTail(entry, r, now)
-	entry.CountHit(&site.Cache.Counters().Hits)
+	h.page = entry
 	return true
 }
 

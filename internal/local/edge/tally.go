@@ -21,7 +21,7 @@ type hitTally struct {
 	octets int64
 }
 
-func (t *hitTally) add(c *http1Conn, h *hit, r *plainGet) {
+func (t *hitTally) add(c *hitConn, h *hit, r *plainGet) {
 	status, outcome := http.StatusOK, meter.Static
 	if h.file.Unchanged {
 		status = http.StatusNotModified
@@ -35,11 +35,14 @@ func (t *hitTally) add(c *http1Conn, h *hit, r *plainGet) {
 		}
 		t.cell = cell
 	}
+	if h.page != nil {
+		h.page.CountHit(&h.site.Cache.Counters().Hits)
+	}
 	t.hits++
 	octets := int64(len(h.file.Body))
 	t.octets += octets
 	t.logged = time.Time{}
-	if log := c.hits.edge.cfg.AccessLog; log.Takes() {
+	if log := c.edge.cfg.AccessLog; log.Takes() {
 		t.logged = time.Now()
 		c.logHit(log, h, r, accesslog.Entry{
 			Time: t.began, Cache: outcome.String(), Status: status, Octets: octets, Duration: t.logged.Sub(t.began),
@@ -64,12 +67,12 @@ func (t *hitTally) flush(now time.Time) {
 }
 
 // logHit writes the line that measured.logTo writes for the same request.
-func (c *http1Conn) logHit(log *accesslog.Log, h *hit, r *plainGet, entry accesslog.Entry) {
+func (c *hitConn) logHit(log *accesslog.Log, h *hit, r *plainGet, entry accesslog.Entry) {
 	entry.Project, entry.Deployment = h.site.Slug, h.site.ID
-	entry.Method, entry.Host, entry.Protocol = http.MethodGet, r.host, "HTTP/1.1"
+	entry.Method, entry.Host, entry.Protocol = http.MethodGet, r.host, c.protocol
 	entry.Path, _, entry.Query = strings.Cut(r.target, "?")
 	entry.UserAgent, entry.Referer = r.userAgent, r.referer
-	entry.Remote = c.hits.edge.visitorOf(c.peer(), r.realIP, r.forwardedFor)
+	entry.Remote = c.edge.visitorOf(c.peer(), r.realIP, r.forwardedFor)
 	entry.TraceID = traceID([]string{r.trace})
 	switch {
 	case h.tail != nil:
@@ -91,11 +94,11 @@ func idIn(tail []byte) string {
 }
 
 // peer returns the address of the connection's other end.
-func (c *http1Conn) peer() string {
-	if c.hits.remote == "" {
-		c.hits.remote = peerAddress(c.RemoteAddr().String())
+func (c *hitConn) peer() string {
+	if c.remote == "" {
+		c.remote = peerAddress(c.addr.String())
 	}
-	return c.hits.remote
+	return c.remote
 }
 
 // visitorOf returns the address of a request's client: the peer's, or what a trusted proxy says.

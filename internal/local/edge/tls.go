@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -71,7 +72,15 @@ func (e *Edge) ServeTLS(ln net.Listener) error {
 	if e.server.TLSConfig == nil {
 		return errNoTLS
 	}
-	err := e.server.Serve(listenTLS(e.gateListener(ln), e))
+	secure := listenTLS(e.gateListener(ln), e)
+	var others sync.WaitGroup
+	others.Go(func() {
+		if err := e.http2.Serve(http2Listener{secure}); !errors.Is(err, http.ErrServerClosed) {
+			secure.cancel(err)
+		}
+	})
+	err := e.server.Serve(secure)
+	others.Wait()
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites over TLS on %s: %w", ln.Addr(), err)
 	}

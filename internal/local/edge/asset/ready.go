@@ -4,13 +4,21 @@ import (
 	"bytes"
 	"net/http"
 	"sync/atomic"
+
+	"golang.org/x/net/http2/hpack"
 )
 
-// Ready is what Serve sends for a GET, as octets: header fields each with CRLF, and the body. Both
-// are shared and must not be changed.
+// Ready is what Serve sends for a GET, as octets, which are shared and must not be changed.
 type Ready struct {
-	Fields, Body []byte
-	Unchanged    bool // a 304, without a body; else a 200
+	Header
+	Body      []byte
+	Unchanged bool // a 304, without a body; else a 200
+}
+
+// Header is header fields as octets.
+type Header struct {
+	Fields []byte // in HTTP/1.1: each with CRLF
+	Block  []byte // in HTTP/2: HPACK without the dynamic table (RFC 7541), so it suits every connection
 }
 
 // Decoration adds to the header fields that Serve sets for a file. Its address is its identity: it
@@ -29,7 +37,7 @@ func (a Asset) Ready(acceptEncoding, ifNoneMatch string, d *Decoration) (Ready, 
 	switch ifNoneMatch {
 	case "":
 	case v.etag[0]:
-		return Ready{Fields: v.unchanged.serializeFields(d, func(h http.Header) { a.describeVariant(h, v) }, "Content-Type"), Unchanged: true}, true
+		return Ready{Header: v.unchanged.serializeFields(d, func(h http.Header) { a.describeVariant(h, v) }, "Content-Type"), Unchanged: true}, true
 	default:
 		return Ready{}, false
 	}
@@ -37,7 +45,7 @@ func (a Asset) Ready(acceptEncoding, ifNoneMatch string, d *Decoration) (Ready, 
 	if err != nil || body == nil {
 		return Ready{}, false
 	}
-	return Ready{Fields: v.whole.serializeFields(d, func(h http.Header) { a.describeBody(h, v) }), Body: body}, true
+	return Ready{Header: v.whole.serializeFields(d, func(h http.Header) { a.describeBody(h, v) }), Body: body}, true
 }
 
 // head keeps the header fields of one kind of answer, as the last Decoration left them. A file has
@@ -46,13 +54,13 @@ type head struct{ last atomic.Pointer[decorated] }
 
 type decorated struct {
 	by     *Decoration
-	fields []byte
+	header Header
 }
 
 // serializeFields leaves out the named fields, which describe a body.
-func (k *head) serializeFields(d *Decoration, describe func(http.Header), without ...string) []byte {
+func (k *head) serializeFields(d *Decoration, describe func(http.Header), without ...string) Header {
 	if last := k.last.Load(); last != nil && last.by == d {
-		return last.fields
+		return last.header
 	}
 	h := http.Header{}
 	describe(h)
@@ -60,14 +68,35 @@ func (k *head) serializeFields(d *Decoration, describe func(http.Header), withou
 	for _, name := range without {
 		delete(h, name)
 	}
-	next := &decorated{d, Serialize(h)}
+	next := &decorated{d, SerializeBoth(h)}
 	k.last.Store(next)
-	return next.fields
+	return next.header
 }
 
 // Serialize returns header fields as octets, each with CRLF.
 func Serialize(h http.Header) []byte {
 	var b bytes.Buffer
 	_ = h.Write(&b) // a Buffer accepts everything
+	return b.Bytes()
+}
+
+// SerializeBoth returns header fields as octets of both protocols.
+func SerializeBoth(h http.Header) Header {
+	fields := Serialize(h)
+	return Header{Fields: fields, Block: compress(fields)}
+}
+
+// compress returns header fields that Serialize made in HPACK. It uses the static table only.
+func compress(fields []byte) []byte {
+	var b bytes.Buffer
+	enc := hpack.NewEncoder(&b)
+	enc.SetMaxDynamicTableSizeLimit(0)
+	_ = enc.WriteField(hpack.HeaderField{Name: "a"}) // which announces the size of the table before it
+	b.Reset()
+	for line := range bytes.SplitSeq(fields, []byte("\r\n")) {
+		if name, value, ok := bytes.Cut(line, []byte(": ")); ok {
+			_ = enc.WriteField(hpack.HeaderField{Name: string(bytes.ToLower(name)), Value: string(value)})
+		}
+	}
 	return b.Bytes()
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
 )
 
 // Entry is a stored response. It does not change; its header and body are shared by all readers.
@@ -126,7 +128,7 @@ type Form struct {
 	Body   []byte
 	// Whole and Unchanged are the header as octets, of the response and of a 304 for it, without
 	// what changes from one response to the next.
-	Whole, Unchanged []byte
+	Whole, Unchanged asset.Header
 	Codable          bool // the response has forms in content codings
 }
 
