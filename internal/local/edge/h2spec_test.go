@@ -24,7 +24,7 @@ var knownH2Spec = map[string]string{
 
 // failedH2Spec runs the cases of h2spec, or of sections of it, and returns those that fail with their
 // section.
-func failedH2Spec(t *testing.T, addr string, sections ...string) map[string]string {
+func failedH2Spec(t *testing.T, addr, path string, sections ...string) map[string]string {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -35,7 +35,7 @@ func failedH2Spec(t *testing.T, addr string, sections ...string) map[string]stri
 		t.Fatal(err)
 	}
 	report := filepath.Join(t.TempDir(), "report.xml")
-	args := append([]string{"tool", "-modfile=" + modfile, "h2spec", "-h", host, "-p", port, "-t", "-k", "-o", "5", "-j", report}, sections...)
+	args := append([]string{"tool", "-modfile=" + modfile, "h2spec", "-h", host, "-p", port, "-P", path, "-t", "-k", "-o", "5", "-j", report}, sections...)
 	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput() // whose status is 1 when a case fails
 	content, missing := os.ReadFile(report)
 	if missing != nil {
@@ -68,17 +68,26 @@ func TestH2Spec(t *testing.T) {
 	cert, _ := testCertificate(t, "a.test")
 	s.server.TLSConfig.GetCertificate = nil // h2spec sends no name
 	s.server.TLSConfig.Certificates = append(s.server.TLSConfig.Certificates, *cert)
-	s.Publish(NewTable(map[string]*Site{"127.0.0.1": {Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		_, _ = io.WriteString(w, "a body of some octets")
-	})}}))
-	failed := failedH2Spec(t, s.tls)
+	s.Publish(NewTable(map[string]*Site{"127.0.0.1": {
+		Assets: assets(t, "", map[string]string{"file.txt": "a body of some octets"}),
+		Default: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			_, _ = io.WriteString(w, "a body of some octets")
+		}),
+	}}))
+	for _, path := range []string{"/function", "/file.txt"} {
+		t.Run(path, func(t *testing.T) { wantH2Spec(t, s.tls, path) })
+	}
+}
+
+func wantH2Spec(t *testing.T, addr, path string) {
+	failed := failedH2Spec(t, addr, path)
 	for name, section := range failed {
 		if _, known := knownH2Spec[name]; known {
 			continue
 		}
 		for range 3 {
-			if _, again := failedH2Spec(t, s.tls, section)[name]; !again {
+			if _, again := failedH2Spec(t, addr, path, section)[name]; !again {
 				delete(failed, name)
 				break
 			}
