@@ -50,7 +50,9 @@ func (c *http2Conn) Read(p []byte) (int, error) {
 		if in.atFrame() {
 			in.ready = c.out.appendGrant(in.store[:0])
 			c.translate()
-			in.store = in.ready[:0]
+			if in.store = in.ready[:0]; cap(in.store) > bufferSize {
+				in.store = nil
+			}
 			if err := c.flushHits(); err != nil {
 				return 0, err
 			}

@@ -79,9 +79,9 @@ func (c *http2Conn) endBlock(block []byte) {
 	}
 	id := in.head.stream
 	switch {
-	case id%2 == 0, id > in.passed && id <= in.opened:
+	case id%2 == 0, c.isClosed(id):
 		c.fail(codeProtocol)
-	case id <= in.passed: // trailers, if net/http agrees
+	case id <= in.opened: // trailers, if net/http agrees
 		in.passBlock()
 		if in.head.has(flagEndStream) {
 			c.out.endStream(id, endedByClient)
@@ -91,7 +91,7 @@ func (c *http2Conn) endBlock(block []byte) {
 		if c.answer() {
 			return
 		}
-		in.passed, in.lastRequest = id, time.Now()
+		in.lastRequest = time.Now()
 		c.out.openStream(id, in.head.has(flagEndStream))
 		in.passBlock()
 	}
@@ -120,6 +120,9 @@ func (in *http2In) passBlock() {
 			block = appendField(block, "a", "", false)
 		}
 	}
+	if in.encoded = block[:0]; cap(block) > bufferSize {
+		in.encoded = nil
+	}
 	f := frameHead{kind: frameHeaders, flags: in.head.flags & flagEndStream, stream: in.head.stream}
 	if in.priority != nil {
 		f.flags |= flagHasPriority
@@ -142,9 +145,6 @@ func (in *http2In) passBlock() {
 		f, room = frameHead{kind: frameContinuation, stream: f.stream}, maxFrameSize
 	}
 	in.priority = nil
-	if in.encoded = block[:0]; cap(in.encoded) > bufferSize {
-		in.encoded = nil
-	}
 	if cap(in.fields) > 64 {
 		in.fields = nil
 	}

@@ -31,6 +31,7 @@ type http2Peer struct {
 	vague  map[uint32]bool // streams whose answer depends on the order of events
 	got    map[uint32]*http2Answer
 	sent   bool // all frames were
+	seen   int  // frames
 }
 
 // http2Answer is what came on one stream.
@@ -185,6 +186,9 @@ func (p *http2Peer) unanswered() (ids []uint32) {
 }
 
 func (p *http2Peer) keep(f http2.Frame) {
+	if p.seen++; p.seen == 1 && f.Header().Type != http2.FrameSettings {
+		p.t.Errorf("the first frame is %s", f.Header().Type) // RFC 9113, section 3.4
+	}
 	id := f.Header().StreamID
 	if id == 0 {
 		if f, ok := f.(*http2.SettingsFrame); ok && !f.IsAck() {
@@ -466,7 +470,9 @@ func (p *fuzzedPeer) play(op, n byte) {
 		}
 	case 31:
 		if n%16 == 0 {
-			f(func(f *http2.Framer) { f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 31}) })
+			f(func(f *http2.Framer) {
+				f.WriteSettings(http2.Setting{ID: http2.SettingInitialWindowSize, Val: 1 << 31})
+			})
 		}
 	}
 }

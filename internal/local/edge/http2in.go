@@ -23,7 +23,6 @@ type http2In struct {
 	smallTable  bool   // the client limits the dynamic table: only one encoder can follow that
 	window      int64  // of a new stream
 	opened      uint32 // the last stream that the client has opened
-	passed      uint32 // the last of them that net/http has seen
 	lastRequest time.Time
 	strays      strays
 
@@ -151,7 +150,6 @@ func (c *http2Conn) frame(f frameHead, b []byte) {
 		return
 	}
 	payload := b[frameHeadSize : frameHeadSize+f.length]
-	mine := f.stream > in.passed && f.stream <= in.opened // or never opened
 	switch f.kind {
 	case frameHeaders:
 		c.headers(f, payload)
@@ -163,23 +161,20 @@ func (c *http2Conn) frame(f frameHead, b []byte) {
 	case frameWindowUpdate:
 		if f.stream == 0 && f.length == 4 {
 			in.ready = c.out.appendWindow(in.ready, binary.BigEndian.Uint32(payload)&maskReserved)
-		} else if !mine || f.length != 4 || binary.BigEndian.Uint32(payload)&maskReserved == 0 {
+		} else if f.length != 4 || binary.BigEndian.Uint32(payload)&maskReserved == 0 || !c.isClosed(f.stream) {
 			in.passWhole(f, payload)
 		}
 	case framePriority:
-		if !mine || f.length != prioritySize || binary.BigEndian.Uint32(payload)&maskReserved == f.stream {
+		if f.length != prioritySize || binary.BigEndian.Uint32(payload)&maskReserved == f.stream || !c.isClosed(f.stream) {
 			in.passWhole(f, payload)
 		}
 	case frameReset:
-		switch {
-		case mine && f.length == 4:
-			if !in.strays.allow() {
-				c.fail(codeEnhanceYourCalm)
-				return
-			}
-		default:
+		if f.length != 4 || !c.isClosed(f.stream) {
 			c.out.closeStream(f.stream)
 			in.passWhole(f, payload)
+		} else if !in.strays.allow() {
+			c.fail(codeEnhanceYourCalm)
+			return
 		}
 	default:
 		in.passWhole(f, payload)
@@ -187,6 +182,12 @@ func (c *http2Conn) frame(f frameHead, b []byte) {
 	if !in.deaf {
 		in.r += frameHeadSize + f.length
 	}
+}
+
+// isClosed reports whether a stream was answered here, or is one that net/http has done with: it
+// would take one that it does not know for one that was never opened.
+func (c *http2Conn) isClosed(stream uint32) bool {
+	return stream != 0 && stream <= c.in.opened && !c.out.isOpen(stream)
 }
 
 // passWhole passes a frame to net/http.
@@ -208,11 +209,11 @@ func (c *http2Conn) fail(code uint32) {
 	c.in.deaf = true
 }
 
-// data passes the frame on as it comes, unless its stream was answered here: then the client is told
-// that the stream is closed, and gets back what the frame took of the connection's window.
+// data passes the frame on as it comes, unless net/http does not know its stream: then the client is
+// told that the stream is closed, and gets back what the frame took of the connection's window.
 func (c *http2Conn) data(f frameHead, b []byte) {
 	in := &c.in
-	if f.stream > in.passed && f.stream <= in.opened {
+	if c.isClosed(f.stream) && !c.out.isKnown(f.stream) {
 		if !in.strays.allow() {
 			c.fail(codeEnhanceYourCalm)
 			return

@@ -22,6 +22,7 @@ type http2Out struct {
 	begun  bool   // net/http has sent its SETTINGS, which are the first frame
 
 	streams map[uint32]ended // those of net/http that are open
+	known   uint32           // the last stream that net/http has answered
 	last    uint32           // the last stream that was answered here
 	leaving bool             // net/http has sent GOAWAY: new requests are not answered
 	verdict uint32           // the error code instead of a PROTOCOL_ERROR
@@ -154,6 +155,7 @@ func (o *http2Out) note(f frameHead) {
 	case frameData:
 		o.theirs -= int64(f.length)
 	case frameHeaders, frameContinuation:
+		o.known = max(o.known, f.stream)
 		o.inside = !f.has(flagEndHeaders)
 	}
 	if (f.kind == frameData || f.kind == frameHeaders) && f.has(flagEndStream) {
@@ -201,6 +203,20 @@ func (o *http2Out) openStream(id uint32, whole bool) {
 	if whole {
 		o.streams[id] = endedByClient
 	}
+}
+
+func (o *http2Out) isOpen(id uint32) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, ok := o.streams[id]
+	return ok
+}
+
+// isKnown reports whether net/http has seen that a stream was opened, or one after it.
+func (o *http2Out) isKnown(id uint32) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return id <= o.known
 }
 
 func (o *http2Out) endStream(id uint32, by ended) {
