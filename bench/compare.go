@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// contest is a comparison under wrk in interleaved rounds: A, B, A, B, …
+// contest is a comparison under load in interleaved rounds: A, B, A, B, …
 type contest struct {
 	ours, peer load
 	oursCPU    func() (time.Duration, error) // may be nil; of the serving process
@@ -39,7 +39,7 @@ func (c contest) run(ctx context.Context, rounds int, say func(string, ...any)) 
 
 func busyDuring(ctx context.Context, l load, cpu func() (time.Duration, error)) (loaded, float64, error) {
 	if cpu == nil {
-		got, err := wrk(ctx, l)
+		got, err := l.run(ctx)
 		return got, 0, err
 	}
 	before, err := cpu()
@@ -47,7 +47,7 @@ func busyDuring(ctx context.Context, l load, cpu func() (time.Duration, error)) 
 		return loaded{}, 0, err
 	}
 	began := time.Now()
-	got, err := wrk(ctx, l)
+	got, err := l.run(ctx)
 	if err != nil {
 		return got, 0, err
 	}

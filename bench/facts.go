@@ -16,6 +16,7 @@ type facts struct {
 	commit                     string
 	cpu, kernel, memory, loads string
 	anchor, node, nginx, wrk   string
+	h2load                     string
 	next, openNext             string
 }
 
@@ -34,6 +35,7 @@ func gatherFacts(ctx context.Context, l *lab) (f facts, err error) {
 		kernel: said("uname", "-srm"),
 		nginx:  strings.TrimPrefix(said("nginx", "-v"), "nginx version: "),
 		wrk:    said("wrk", "-v"), // which exits with 1
+		h2load: said("h2load", "--version"),
 		anchor: said(l.binary, "version"),
 		next:   said("node", "-p", fmt.Sprintf("require(%q).version", absolute(l.storefront)+"/node_modules/next/package.json")),
 		openNext: said("node", "-p", fmt.Sprintf("require(%q).version",
@@ -64,7 +66,7 @@ func (f facts) rows() [][2]string {
 		{"Anchor", f.anchor + ", " + runtime.Version()},
 		{"Node.js", f.node + " on both sides"},
 		{"the app", "examples/storefront, Next.js " + f.next + ", OpenNext " + f.openNext},
-		{"tools", f.wrk + ", " + f.nginx},
+		{"tools", f.wrk + ", " + f.h2load + ", " + f.nginx},
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -51,5 +52,21 @@ func TestQuantiles(t *testing.T) {
 	}
 	if got := median([]float64{3, 1, 2}); got != 2 {
 		t.Errorf("the median of three is %v", got)
+	}
+}
+
+func TestReadH2load(t *testing.T) {
+	const out = `finished in 9.90s, 20211.65 req/s, 122.78MB/s
+requests: 200000 total, 200000 started, 200000 done, 200000 succeeded, 0 failed, 0 errored, 0 timeout
+status codes: 200000 2xx, 0 3xx, 0 4xx, 0 5xx
+`
+	got, err := readH2load(out)
+	if err != nil || got.perSecond != 20211.65 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, broken := range []string{"", strings.Replace(out, "0 errored", "3 errored", 1), strings.Replace(out, "0 4xx", "1 4xx", 1)} {
+		if _, err := readH2load(broken); err == nil {
+			t.Errorf("no error for %q", broken)
+		}
 	}
 }

@@ -33,6 +33,7 @@ var parts = []part{
 	{"dynamic", measureDynamic},
 	{"rollback", measureRollback},
 	{"static", measureStatic},
+	{"tls", measureTLS},
 	{"cached", measureCached},
 	{"aws", measureAWSCalls},
 }

@@ -20,6 +20,7 @@ type server struct {
 	*process
 	lab   *lab
 	cores string
+	args  []string // of up, beside those that every server gets
 	data  string
 	run   string // its TMPDIR, which contains the sockets to its workers
 	port  string // of site traffic on 127.0.0.1
@@ -28,7 +29,7 @@ type server struct {
 }
 
 // up starts Anchor over a fresh data folder, on the given cores ("" for all).
-func (l *lab) up(ctx context.Context, cores string) (*server, error) {
+func (l *lab) up(ctx context.Context, cores string, args ...string) (*server, error) {
 	data, err := l.folder("d")
 	if err != nil {
 		return nil, err
@@ -37,13 +38,14 @@ func (l *lab) up(ctx context.Context, cores string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{lab: l, cores: cores, data: data, run: run}
+	s := &server{lab: l, cores: cores, args: args, data: data, run: run}
 	return s, s.start(ctx)
 }
 
 func (s *server) start(ctx context.Context) error {
 	out, in := io.Pipe()
-	cmd := exec.CommandContext(ctx, s.lab.binary, "up", "--json", "--data", s.data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", "node")
+	args := append([]string{"up", "--json", "--data", s.data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", "node"}, s.args...)
+	cmd := exec.CommandContext(ctx, s.lab.binary, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.run, "XDG_RUNTIME_DIR="+s.run)
 	cmd.Stdout = in
 	var err error
@@ -119,7 +121,12 @@ func (l *lab) shop(ctx context.Context, cores string, edits ...func(app string) 
 	if err != nil {
 		return nil, err
 	}
-	app, err := l.copyApp()
+	return s, s.deployShop(ctx, edits...)
+}
+
+// deployShop makes the storefront live as project "shop". It stops a server to which that fails.
+func (s *server) deployShop(ctx context.Context, edits ...func(app string) error) error {
+	app, err := s.lab.copyApp()
 	for _, edit := range edits {
 		if err == nil {
 			err = edit(app)
@@ -130,9 +137,8 @@ func (l *lab) shop(ctx context.Context, cores string, edits ...func(app string) 
 	}
 	if err != nil {
 		s.stop()
-		return nil, err
 	}
-	return s, nil
+	return err
 }
 
 const shopHost = "shop.localhost"

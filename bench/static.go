@@ -14,7 +14,7 @@ const staticConnections = 32
 // and another for the load.
 func measureStatic(ctx context.Context, l *lab) ([]result, error) {
 	assets := filepath.Join(l.storefront, ".open-next", "assets")
-	path, length, err := typicalChunk(assets)
+	path, length, err := typicalChunk(assets, typical)
 	if err != nil {
 		return nil, err
 	}
@@ -56,8 +56,8 @@ func measureStatic(ctx context.Context, l *lab) ([]result, error) {
 // typical is about the size of a chunk of an app's own code, compressed ones aside.
 const typical = 16 << 10
 
-// typicalChunk returns the URL path of the build's hashed file whose size is nearest to typical.
-func typicalChunk(assets string) (path string, length int64, err error) {
+// typicalChunk returns the URL path of the build's hashed file whose size is nearest to want.
+func typicalChunk(assets string, want int64) (path string, length int64, err error) {
 	nearest := int64(math.MaxInt64)
 	err = filepath.WalkDir(filepath.Join(assets, "_next", "static"), func(file string, e os.DirEntry, err error) error {
 		if err != nil || filepath.Ext(file) != ".js" && filepath.Ext(file) != ".css" {
@@ -67,7 +67,7 @@ func typicalChunk(assets string) (path string, length int64, err error) {
 		if err != nil {
 			return err
 		}
-		off := max(info.Size()-typical, typical-info.Size())
+		off := max(info.Size()-want, want-info.Size())
 		if off >= nearest {
 			return nil
 		}

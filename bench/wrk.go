@@ -9,15 +9,24 @@ import (
 	"time"
 )
 
-// load is how wrk sends requests, equal for both sides of a comparison.
+// load is how wrk, or h2load, sends requests, equal for both sides of a comparison.
 type load struct {
-	cores       string // of wrk itself, "" for all
+	tool        func(context.Context, load) (loaded, error) // nil for wrk
+	streams     int                                         // requests at a time on a connection, with h2load; 0 for HTTP/1.1
+	cores       string                                      // of the tool itself, "" for all
 	connections int
 	length      time.Duration
 	url, host   string
 }
 
-// loaded is what wrk measured in one round.
+func (l load) run(ctx context.Context) (loaded, error) {
+	if l.tool != nil {
+		return l.tool(ctx, l)
+	}
+	return wrk(ctx, l)
+}
+
+// loaded is what the tool measured in one round.
 type loaded struct {
 	perSecond float64
 	p50, p99  time.Duration

@@ -412,7 +412,7 @@ func (p *fuzzedPeer) play(op, n byte) {
 		})
 	case 15:
 		f(func(f *http2.Framer) {
-			f.WriteSettings(http2.Setting{ID: http2.SettingHeaderTableSize, Val: uint32(n) << 6}, http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1 << 14})
+			f.WriteSettings(http2.Setting{ID: http2.SettingMaxFrameSize, Val: 1<<14 + uint32(n)}, http2.Setting{ID: http2.SettingEnablePush})
 		})
 	case 16, 17:
 		f(func(f *http2.Framer) { f.WriteWindowUpdate(0, uint32(n)<<10) }) // 0 is an error
@@ -482,13 +482,19 @@ func FuzzHTTP2Hits(f *testing.F) {
 	f.Add([]byte{16, 255, 9, 0, 10, 100, 0, 0, 10, 255, 0, 1, 11, 40, 0, 0, 12, 0})
 	f.Add([]byte{16, 255, 0, 2, 0, 2, 0, 0, 0, 1, 0, 0, 14, 1, 0, 0, 14, 255, 0, 0, 17, 3, 0, 2})
 	f.Add([]byte{16, 255, 0, 0, 18, 0, 0, 0, 20, 0, 19, 1, 21, 0, 21, 8, 22, 5, 23, 255, 23, 30, 0, 0})
+	f.Add([]byte{0xe1, 0, 16, 255, 0, 0, 3, 3, 0, 0})
+	f.Add([]byte("\x10\xff\x00\x0080202000200000000020")) // a stream whose head is malformed
 	for op := byte(13); op < 32; op++ {
 		f.Add([]byte{16, 255, 0, 0, 0, 3, op, 0, 0, 0, 0, 3, op, 16, 0, 0})
 	}
 	hits, plain := twins(f)
 	f.Fuzz(func(t *testing.T, ops []byte) {
 		ops = ops[:min(len(ops), 120)]
-		wantSameOutcome(t, hits, plain, nil, func(p *http2Peer) {
+		var settings []http2.Setting
+		if len(ops) > 0 && ops[0] >= 0xe0 { // later, net/http would have a data race with its encoder
+			settings = []http2.Setting{{ID: http2.SettingHeaderTableSize, Val: uint32(ops[0]-0xe0) << 8}}
+		}
+		wantSameOutcome(t, hits, plain, settings, func(p *http2Peer) {
 			fuzzed := fuzzedPeer{http2Peer: p}
 			for pair := range slices.Chunk(ops, 2) {
 				fuzzed.play(pair[0], pair[len(pair)-1])
