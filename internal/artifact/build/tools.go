@@ -2,7 +2,6 @@ package build
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -23,15 +22,11 @@ func (b *Builder) addPackager(ctx context.Context) error {
 	return b.addTool(ctx, spec, b.App.PackageManager)
 }
 
-// addNode makes the version of Node.js that the settings ask for available to the commands.
+// addNode makes the version of Node.js that the settings ask for available to the commands, else the
+// one of Node.
 func (b *Builder) addNode(ctx context.Context) error {
-	want := b.Settings.NodeVersion
-	if want == "" {
-		return nil
-	}
-	var out bytes.Buffer
-	err := b.Run(ctx, Command{Dir: b.App.Dir, Args: []string{"node", "--version"}, Env: b.Env, Out: &out})
-	if have := strings.TrimPrefix(strings.TrimSpace(out.String()), "v"); err == nil && (have == want || strings.HasPrefix(have, want+".")) {
+	want := cmp.Or(b.Settings.NodeVersion, b.Node)
+	if want == "" || b.hasNode(ctx, want) {
 		return nil
 	}
 	return b.addTool(ctx, "node@"+want, "node")

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
@@ -143,81 +141,7 @@ func (b *Builder) store(ctx context.Context, p anchor.ProjectID, out build.Outpu
 // place of the rootDirectory of anchor.json.
 const RootVariable = anchor.RootVariable
 
-// findApp returns the app that the commit has for the project, with its settings: the app in folder,
-// else in the rootDirectory of the anchor.json at the top, else in the folder whose anchor.json names
-// the project, else at the top.
+// findApp returns the app that the commit has for the project, with its settings.
 func (w *work) findApp(folder string) (opennext.App, build.Settings, error) {
-	settings, err := w.settings("")
-	if err != nil {
-		return opennext.App{}, settings, err
-	}
-	named := RootVariable
-	if folder == "" {
-		folder, named = settings.RootDirectory, "rootDirectory"
-	}
-	if folder == "" {
-		if folder, err = w.tiedFolder(); err != nil {
-			return opennext.App{}, settings, err
-		}
-	}
-	if folder != "" && !filepath.IsLocal(folder) {
-		return opennext.App{}, settings, withRootHint(anchor.Invalid("bad_root_directory", "%s is %q, which is not a folder of the repository", named, folder))
-	}
-	app, err := w.appIn(folder)
-	if own, e := w.settings(folder); err == nil && own != (build.Settings{}) {
-		settings, err = own, e
-	}
-	return app, settings, err
-}
-
-// settings returns the anchor.json of a folder of the repository, the zero value when there is none.
-func (w *work) settings(folder string) (build.Settings, error) {
-	s, err := build.ReadSettings(filepath.Join(w.src(), folder))
-	if errors.Is(err, fs.ErrNotExist) {
-		return build.Settings{}, nil
-	}
-	return s, err
-}
-
-// tiedFolder returns the folder of the app whose anchor.json names the project of the build, "" when
-// there is none or it is the top.
-func (w *work) tiedFolder() (string, error) {
-	for _, folder := range opennext.AppsBelow(w.src()) {
-		s, err := w.settings(folder)
-		if err != nil {
-			return "", err
-		}
-		if s.ProjectID == w.job.project.ID || s.ProjectID == "" && s.Project == w.job.project.Slug {
-			return folder, nil
-		}
-	}
-	return "", nil
-}
-
-// appIn returns the app in a folder of the repository; folder "" is the top.
-func (w *work) appIn(folder string) (opennext.App, error) {
-	dir := filepath.Join(w.src(), folder)
-	if err := w.contains(dir); err != nil {
-		return opennext.App{}, withRootHint(anchor.Invalid("no_root_directory", "the repository has no folder %q", folder).Because(err))
-	}
-	app, err := opennext.FindAppBelow(w.src(), dir)
-	missing := (*anchor.Error)(nil)
-	if !errors.As(err, &missing) || missing.Code != "no_package_json" && missing.Code != "no_nextjs" {
-		return app, err
-	}
-	if folder != "" {
-		return app, withRootHint(missing)
-	}
-	if apps := opennext.AppsBelow(w.src()); len(apps) > 0 {
-		return app, anchor.Invalid("choose_app", "the Next.js app is not at the root of the repository but in %s", strings.Join(apps, ", ")).
-			Hintf("Choose one in %s, and commit that: anchor link %s --root-directory %s\nOr set it for this project alone: anchor env set %s=%s --for build",
-				build.SettingsName, w.job.project.Slug, apps[0], RootVariable, apps[0])
-	}
-	return app, withRootHint(missing)
-}
-
-// withRootHint replaces the hint of an error about the app's folder: those of package opennext are
-// for commands that run in it.
-func withRootHint(err *anchor.Error) error {
-	return err.Hintf("Use the app's path in the repository, such as apps/web, as rootDirectory in %s,\nor for this project alone: anchor env set %s=apps/web --for build", build.SettingsName, RootVariable)
+	return build.Checkout{Top: w.src(), Project: w.job.project, Folder: folder, Contains: w.contains}.FindApp()
 }
