@@ -95,6 +95,7 @@ var arrows = map[string][]string{
 	"internal/aws/awstest":               {"internal/aws/awserr", "internal/testport"},
 	"internal/aws/certificate":           {"internal/anchor", "internal/aws/awserr", "internal/domains", "internal/retry"},
 	"internal/aws/codebuild":             {"internal/anchor", "internal/aws/awserr", "internal/deploy"},
+	"internal/aws/codebuild/runner":      {"internal/anchor", "internal/artifact/build", "internal/artifact/opennext", "internal/aws/codebuild", "internal/deploy"},
 	"internal/aws/companion":             {"internal/anchor", "internal/atomicfile"},
 	"internal/aws/dynamo":                {"internal/anchor", "internal/aws/awserr", "internal/records", "internal/retry"},
 	"internal/aws/front":                 {"internal/anchor", "internal/aws/awserr", "internal/deploy", "internal/retry"},

@@ -36,16 +36,20 @@ func (a *account) startsBuild(t *testing.T, project, commit string) (deployment,
 	return first.DeploymentID, first.ProjectID
 }
 
-// builds runs post_build of the installation's own CodeBuild project on a tree as CodeBuild does:
-// in bash, with the real AWS CLI.
+// builds runs post_build of the installation's own CodeBuild project on the archive of a tree as CodeBuild
+// does: in bash, with the real AWS CLI.
 func (a *account) builds(t *testing.T, app, project, commit string) string {
 	t.Helper()
 	deployment, projectID := a.startsBuild(t, project, commit)
+	work := t.TempDir()
+	if out, err := exec.Command("tar", "-C", app, "-czf", filepath.Join(work, "open-next.tar.gz"), ".open-next").CombinedOutput(); err != nil {
+		t.Fatalf("tar: %v\n%s", err, out)
+	}
 	cmd := exec.Command("bash", "-c", a.postBuild(t))
-	cmd.Dir = app
+	cmd.Dir = work
 	cmd.Env = append(append(os.Environ(), a.cloud.Env()...), "AWS_ENDPOINT_URL_LAMBDA="+a.lambda.URL,
 		"PATH="+filepath.Dir(awstest.Tool(t, "aws"))+":"+os.Getenv("PATH"),
-		"CODEBUILD_BUILD_SUCCEEDING=1", "CODEBUILD_RESOLVED_SOURCE_VERSION="+commit, "APP_DIR=.", "DEPLOY_HANDLER_NAME=anchor-deploy",
+		"CODEBUILD_BUILD_SUCCEEDING=1", "CODEBUILD_RESOLVED_SOURCE_VERSION="+commit, "DEPLOY_HANDLER_NAME=anchor-deploy",
 		"ARTIFACTS_BUCKET="+a.made.ArtifactsBucket, "ANCHOR_DEPLOYMENT_ID="+deployment, "ANCHOR_PROJECT_ID="+projectID,
 		"ANCHOR_BUILD_PROOF="+a.proof(t, projectID, deployment))
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -48,7 +51,9 @@ func TestBuildEvent_GoesLive(t *testing.T) {
 	must(t, parts.Store.CreateProject(t.Context(), p))
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli()}
 	must(t, parts.Store.CreateDeployment(t.Context(), d))
-	path := "artifacts/" + string(p.ID) + "/c0ffee/"
+	mac := hmac.New(sha256.New, make([]byte, 32))
+	mac.Write([]byte("build\x00" + string(p.ID) + "\x00" + string(d.ID)))
+	path := "artifacts/" + string(p.ID) + "/c0ffee/" + string(d.ID) + "/" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)) + "/"
 	put(t, client, s.uploads, path, platformtest.NewApp("v1").Images("v1").Write(t))
 
 	handler, err := lambda.Compose(parts).Named(lambda.NameDeploy)

@@ -11,6 +11,9 @@ import (
 )
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "build" { // in CodeBuild, see buildspec.yml
+		os.Exit(build())
+	}
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil)).With("handler", name())
 	slog.SetDefault(log)
 	handler, err := open(context.Background(), os.Getenv)

@@ -41,6 +41,7 @@ type settings struct {
 	site                                            aws.Site
 	secrets                                         aws.Generations
 	logDays, skewHours                              int
+	codeCommit                                      []string // ARNs of the repositories that builds may clone
 }
 
 func read(env func(string) string) (s settings, err error) {
@@ -53,6 +54,9 @@ func read(env func(string) string) (s settings, err error) {
 			Distribution: env("CLOUDFRONT_DISTRIBUTION_ID"), Domain: env("CLOUDFRONT_DOMAIN"),
 		},
 		domains: env("DOMAINS_TABLE"), assets: env("STATIC_ASSETS_BUCKET"), uploads: env("ARTIFACTS_BUCKET"),
+	}
+	if list := env("ANCHOR_BUILD_REPOSITORIES"); list != "" {
+		s.codeCommit = strings.Split(list, ",")
 	}
 	var missing []string
 	for name, value := range map[string]string{
@@ -150,8 +154,9 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
 		Domains: &lambda.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
 		Builder: builds.Builder{
-			Client: codebuild.NewFromConfig(c), Project: s.buildProject,
+			Client: codebuild.NewFromConfig(c), Project: s.buildProject, Logs: cloudwatchlogs.NewFromConfig(c), Records: store,
 			Parameters: ssm.NewFromConfig(c), Prefix: "/" + s.installation + "/builds/", Key: key,
+			Caches: s.uploads, CodeCommit: s.codeCommit, Region: c.Region,
 		},
 		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
 		Dispatch: lambda.Dispatch(lambdasdk.NewFromConfig(c), s.deployer),

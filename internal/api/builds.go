@@ -73,19 +73,35 @@ func (s *server) getBuild(ctx context.Context, in InDeployment) (p anchor.Projec
 	return p, d, err
 }
 
+// buildsOf returns who knows the build of a deployment, nil when nobody does.
+func (s *server) buildsOf(d anchor.Deployment) Pushed {
+	switch {
+	case d.Source == anchor.SourcePush && s.Pushed != nil:
+		return s.Pushed
+	case d.Source == anchor.SourceRepository && s.Remote != nil:
+		return s.Remote
+	}
+	return nil
+}
+
 func (s *server) buildLog(ctx context.Context, in *struct {
 	InDeployment
-	Follow bool `query:"follow"`
+	Follow bool   `query:"follow"`
+	After  string `header:"Last-Event-ID" maxLength:"40" doc:"With follow, where events have an id: id of the last event received"`
 }) (*huma.StreamResponse, error) {
 	p, d, err := s.getBuild(ctx, in.InDeployment)
 	if err != nil {
 		return nil, err
 	}
-	if s.Pushed == nil || d.Source != anchor.SourcePush {
+	builds := s.buildsOf(d)
+	if builds == nil {
 		return nil, newProblem(http.StatusNotImplemented, "no_build_log", "the output of this build is not stored by the server",
-			"Read it in the AWS console, in the log of CodeBuild.")
+			"Builds are shown by the server that ran them.")
 	}
-	lines := s.Pushed.Lines(ctx, p.ID, d.ID, in.Follow)
+	if tail, ok := builds.(BuildTail); ok && in.Follow {
+		return s.tailBuild(ctx, tail, d, in.After)
+	}
+	lines := builds.Lines(ctx, p.ID, d.ID, in.Follow)
 	if in.Follow {
 		return streamEvents(s, lines, func(anchor.LogLine) (string, string) { return "", "line" }), nil
 	}
@@ -104,11 +120,12 @@ func (s *server) retryBuild(ctx context.Context, in *InDeployment) (*body[wire.D
 	if err != nil {
 		return nil, err
 	}
-	if s.Pushed == nil || d.Source != anchor.SourcePush {
+	builds := s.buildsOf(d)
+	if builds == nil {
 		return nil, newProblem(http.StatusNotImplemented, "no_retry", "the repository of this build is not known to the server",
 			"Start a build of its commit: anchor builds start --ref COMMIT")
 	}
-	again, err := s.Pushed.Retry(ctx, p, d.ID)
+	again, err := builds.Retry(ctx, p, d.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func TestBuilds_OfARepositoryElsewhere(t *testing.T) {
 		t.Errorf("the builds are %+v", list.Items)
 	}
 	one := "/projects/shop/builds/" + string(built.ID)
-	call(t, base, "GET", one+"/logs", apitest.ReadToken, "", nil).isProblem(t, http.StatusNotImplemented, "no_build_log")
+	call(t, base, "GET", one+"/logs", apitest.ReadToken, "", nil).isProblem(t, http.StatusNotImplemented, "no_build_log") // nobody has it here
 	call(t, base, "POST", one+"/retry", apitest.DeployToken, "", nil).isProblem(t, http.StatusNotImplemented, "no_retry")
 	for _, route := range []string{"GET logs", "POST cancel", "POST retry"} {
 		method, action, _ := strings.Cut(route, " ")

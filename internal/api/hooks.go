@@ -52,8 +52,9 @@ func (s *server) hookRoutes() {
 func (s *server) connectable(ctx context.Context, idOrSlug string) (anchor.Project, error) {
 	p, err := s.Projects.Get(ctx, idOrSlug)
 	if err == nil && s.Hooks == nil {
-		err = newProblem(http.StatusNotImplemented, "no_connections", "this server does not connect to repositories; on AWS, CodeBuild clones them",
-			"Build a commit: anchor builds start")
+		err = newProblem(http.StatusNotImplemented, "no_connections", "this installation on AWS does not connect to repositories, and receives no webhooks",
+			"To build a commit, run anchor builds start, also from your CI after a push. For private repositories, let CodeBuild use a connection: "+
+				"https://github.com/anchor-deploy/anchor/blob/main/docs/aws.md#private-repositories")
 	}
 	return p, err
 }

@@ -42,6 +42,19 @@ type Pushed interface {
 	Retry(ctx context.Context, p anchor.Project, d anchor.DeploymentID) (anchor.Deployment, error)
 }
 
+// RemoteBuilds shows and repeats the builds of commits of repositories elsewhere, which run elsewhere, too.
+type RemoteBuilds interface {
+	Pushed
+	BuildTail
+}
+
+// BuildTail is the log of builds that can be followed over many answers without a gap.
+type BuildTail interface {
+	// LinesFrom yields the lines with a Time of from or later, and those to come until the build has
+	// ended. Another call returns the same lines in the same order.
+	LinesFrom(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error]
+}
+
 // Hooks connects projects to repositories at other hosts.
 type Hooks interface {
 	// Connect connects a project or changes its connection.

@@ -29,6 +29,7 @@ type Services struct {
 	Deploys  *deploy.Service
 	Builds   *deploy.Service // nil where nothing is built: its route says so
 	Pushed   Pushed          // nil where pushed commits are not built
+	Remote   RemoteBuilds    // nil where no commits of repositories elsewhere are built
 	Git      Git             // nil where nothing can be pushed: there are no repositories then
 	Hooks    Hooks           // nil where projects cannot be connected to repositories: its routes say so
 	Uploads  Uploads         // nil where contents come through the API

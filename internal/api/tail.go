@@ -64,12 +64,39 @@ func (s *server) tailLogs(ctx context.Context, logs Tail, p anchor.ProjectID, fi
 			}
 		}
 	}
-	skip, started := at, at.time
-	following := logs.Since(ctx, p, filter, at.time)
-	rest := func(yield func(anchor.LogLine, error) bool) {
-		for line, err := range following {
-			if err == nil && line.Time == skip.time && skip.seen > 0 {
-				skip.seen--
+	started := at.time
+	label := func(line anchor.LogLine) (id, name string) {
+		if line.Time >= started {
+			at = at.afterLine(line)
+		}
+		return at.String(), "line"
+	}
+	return sseFrom(s, chainSeqs(seqOf(first), at.skipSeen(logs.Since(ctx, p, filter, at.time))), label, at.String), nil
+}
+
+// tailBuild answers with what a build printed and prints, or with what comes after the event of id after.
+func (s *server) tailBuild(ctx context.Context, builds BuildTail, d anchor.Deployment, after string) (*huma.StreamResponse, error) {
+	var at place
+	if after != "" {
+		var err error
+		if at, err = parsePlace(after); err != nil {
+			return nil, err
+		}
+	}
+	label := func(line anchor.LogLine) (id, name string) {
+		at = at.afterLine(line)
+		return at.String(), "line"
+	}
+	return sseFrom(s, at.skipSeen(builds.LinesFrom(ctx, d.ProjectID, d.ID, at.time)), label, at.String), nil
+}
+
+// skipSeen leaves out the lines of the place's millisecond that were seen.
+func (p place) skipSeen(lines iter.Seq2[anchor.LogLine, error]) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		seen := p.seen
+		for line, err := range lines {
+			if err == nil && line.Time == p.time && seen > 0 {
+				seen--
 				continue
 			}
 			if !yield(line, err) {
@@ -77,13 +104,6 @@ func (s *server) tailLogs(ctx context.Context, logs Tail, p anchor.ProjectID, fi
 			}
 		}
 	}
-	label := func(line anchor.LogLine) (id, name string) {
-		if line.Time >= started {
-			at = at.afterLine(line)
-		}
-		return at.String(), "line"
-	}
-	return sseFrom(s, chainSeqs(seqOf(first), rest), label, at.String), nil
 }
 
 // seqOf yields the given lines.

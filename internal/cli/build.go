@@ -81,6 +81,8 @@ func (p *progress) Begin(label string) {
 func (p *progress) showOutput(line string) {
 	p.sayNote(line)
 	if !p.streams.IsTerminal && !p.quiet {
+		p.mu.Lock() // the output of a build elsewhere comes beside its steps
+		defer p.mu.Unlock()
 		fmt.Fprintf(p.streams.Err, "  │ %s\n", cleanText(line))
 	}
 }

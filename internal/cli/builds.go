@@ -117,7 +117,7 @@ func (s *shell) retryBuildCommand() *cobra.Command {
 		Use: "retry ID", Short: "Build the commit of a build again", Args: cobra.ExactArgs(1),
 		Long: "Builds the commit of a build again and deploys it, as a new build. The branch in\n" +
 			"the server's repository does not move; a later push of the same commit does that\n" +
-			"without another build.",
+			"without another build. On AWS, CodeBuild clones the same repository again.",
 		Example: "  anchor builds retry 01k…",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, project, err := s.inProject()

@@ -127,6 +127,8 @@ func (p *progress) failedIn(d time.Duration) {
 
 func (p *progress) printLine(mark, time, detail string) {
 	p.haltTicker()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.quiet || p.label == "" {
 		return
 	}

@@ -72,15 +72,61 @@ func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
 	})
 }
 
-// followBuild shows what happens until the deployment has ended. The end of ctx ends the
-// watching and not the build, which runs on no machine of the user's.
+// followBuild shows what happens until the deployment has ended, and what the build prints. The end of
+// ctx ends the watching and not the build, which runs on no machine of the user's.
 func (s *shell) followBuild(ctx context.Context, c *client.Client, project string, id anchor.DeploymentID, p *progress) (wire.Deployment, error) {
 	defer p.haltTicker()
 	p.beginStep("Build")
+	output := s.showBuildLog(ctx, c, project, id, p)
 	d, err := (&deploying{shell: s, client: c, slug: project, progress: p}).watchEvents(ctx, id)
+	last := output(d.Status == anchor.BuildFailed)
+	if d.Status == anchor.BuildFailed && ctx.Err() == nil {
+		p.failStep()
+		if s.IsTerminal && !s.json { // elsewhere all lines are there
+			for _, line := range last {
+				fmt.Fprintln(s.Err, "  │ "+cleanText(line))
+			}
+		}
+	}
 	if ctx.Err() != nil && !s.json {
 		p.haltTicker()
 		fmt.Fprintf(s.Err, "The build continues. To stop it, run anchor cancel %s\n", id)
 	}
 	return d, err
+}
+
+// drainLog bounds how long the end of a failed build's output is waited for: CloudWatch shows it some
+// seconds after the build has ended.
+const drainLog = 20 * time.Second
+
+// showBuildLog shows what the build prints until end is called, which returns its last lines. With
+// wait it first waits for the output to be complete. A server that has no output is no error: the
+// events show how the build ends.
+func (s *shell) showBuildLog(ctx context.Context, c *client.Client, project string, id anchor.DeploymentID, p *progress) (end func(wait bool) []string) {
+	ctx, stop := context.WithCancel(ctx)
+	var last []string
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		for line, err := range c.FollowBuildLog(ctx, project, id) {
+			if err != nil {
+				return
+			}
+			if p.showOutput(line.Text); len(last) == tailLines {
+				last = last[1:]
+			}
+			last = append(last, line.Text)
+		}
+	}()
+	return func(wait bool) []string {
+		if wait {
+			select {
+			case <-read:
+			case <-time.After(drainLog):
+			}
+		}
+		stop()
+		<-read
+		return last
+	}
 }

@@ -18,10 +18,14 @@ import (
 
 // Builder makes artifacts of commits, elsewhere.
 type Builder interface {
+	// Check refuses a source that cannot be built, before anything is recorded.
+	Check(s Source) error
 	// Build starts the build of d and does not wait for it. Called again for the same d within
 	// minutes it starts nothing. After an error that is not an *anchor.Error the build may or
 	// may not run.
 	Build(ctx context.Context, p anchor.Project, d anchor.Deployment, s Source) error
+	// Cancel ends the build of a deployment, if it runs. Idempotent.
+	Cancel(ctx context.Context, d anchor.DeploymentID) error
 	// AccessHint explains in one sentence how to let builds clone a private repository.
 	AccessHint() string
 }
@@ -80,6 +84,9 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 		return anchor.Deployment{}, err
 	}
 	source, err := r.sourceOf(p, s.Builder.AccessHint())
+	if err == nil {
+		err = s.Builder.Check(source)
+	}
 	if err != nil {
 		return anchor.Deployment{}, err
 	}
@@ -91,6 +98,18 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 		return d, s.endRefusedBuild(ctx, d, err)
 	}
 	return s.setStatus(ctx, d, anchor.Building)
+}
+
+// stopBuild ends the build of a deployment that was canceled, where builds run elsewhere.
+func (s *Service) stopBuild(ctx context.Context, d anchor.Deployment) error {
+	if s.Builder == nil || d.Source != anchor.SourceRepository {
+		return nil
+	}
+	if err := s.Builder.Cancel(context.WithoutCancel(ctx), d.ID); err != nil {
+		return anchor.Failed("build_not_stopped", "deployment %s is canceled, but its build continues: it could not be stopped", d.ID).
+			Because(err).Hintf("What it makes is not deployed. %s", anchor.HintOf(err))
+	}
+	return nil
 }
 
 // endRefusedBuild ends a deployment whose build was refused. One whose build may run nevertheless

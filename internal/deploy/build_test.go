@@ -16,6 +16,10 @@ func (starter) Build(context.Context, anchor.Project, anchor.Deployment, deploy.
 	return nil
 }
 
+func (starter) Check(deploy.Source) error { return nil }
+
+func (starter) Cancel(context.Context, anchor.DeploymentID) error { return nil }
+
 func (starter) AccessHint() string { return "" }
 
 func TestService_StartBuild_OfOneKeyAtTheSameTime(t *testing.T) {

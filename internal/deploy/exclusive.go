@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -37,6 +38,9 @@ func (s *Service) CancelAll(ctx context.Context, p anchor.ProjectID) error {
 		_, err := s.recordOutcome(ctx, withOutcome(d, anchor.Canceled, "", "its project is being removed"), d.Status)
 		if err != nil && !errors.Is(err, anchor.ErrConflict) && !errors.Is(err, anchor.ErrNotFound) {
 			return err
+		}
+		if err := s.stopBuild(ctx, d); err != nil { // it ends by itself, and nobody accepts what it made
+			slog.WarnContext(ctx, "the build of a project that is being removed continues", "deploymentId", d.ID, "error", err)
 		}
 		s.Runner.Cancel(d.ID, ErrCanceled)
 	}

@@ -308,7 +308,11 @@ func (s *Service) Cancel(ctx context.Context, p anchor.ProjectID, id anchor.Depl
 		if s.Runner.Cancel(id, ErrCanceled) {
 			return s.waitForEnd(ctx, p, id)
 		}
-		d, err = s.abandonDeployment(ctx, withOutcome(d, anchor.Canceled, "", ErrCanceled.Error()), d.Status)
+		before := d.Status
+		d, err = s.abandonDeployment(ctx, withOutcome(d, anchor.Canceled, "", ErrCanceled.Error()), before)
+		if err == nil && (before == anchor.Queued || before == anchor.Building) {
+			err = s.stopBuild(ctx, d)
+		}
 		if !errors.Is(err, anchor.ErrConflict) {
 			return d, err
 		}

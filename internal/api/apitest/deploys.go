@@ -116,6 +116,12 @@ func (b builder) Build(ctx context.Context, _ anchor.Project, d anchor.Deploymen
 	return nil
 }
 
+// Check implements deploy.Builder.
+func (builder) Check(deploy.Source) error { return nil }
+
+// Cancel implements deploy.Builder.
+func (builder) Cancel(context.Context, anchor.DeploymentID) error { return nil }
+
 // AccessHint implements deploy.Builder.
 func (builder) AccessHint() string { return "Give the builder access to the repository." }
 

@@ -131,11 +131,14 @@ func (c *Client) FollowLogs(ctx context.Context, project string, f anchor.LogFil
 // ended. A stream that is cut off is requested again, and continues after the last line.
 func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.DeploymentID) iter.Seq2[anchor.LogLine, error] {
 	return func(yield func(anchor.LogLine, error) bool) {
-		seen := 0
+		seen, last := 0, ""
 		err := c.followStream(ctx, func(r *resumer) (bool, error) {
 			n := 0
 			cl := get(buildPath(project, d, "logs"), url.Values{"follow": {"true"}})
-			return c.stream(ctx, cl, func(e event) (bool, error) {
+			if last != "" { // a server whose events have ids continues after the last one
+				cl.header, n = http.Header{"Last-Event-Id": {last}}, seen
+			}
+			done, err := c.stream(ctx, cl, func(e event) (bool, error) {
 				var line anchor.LogLine
 				if err := json.Unmarshal([]byte(e.data), &line); err != nil {
 					return false, fmt.Errorf("read a line of the build: %w", err)
@@ -143,10 +146,14 @@ func (c *Client) FollowBuildLog(ctx context.Context, project string, d anchor.De
 				if n++; n <= seen {
 					return true, nil
 				}
-				seen = n
+				seen, last = n, e.id
 				r.noteProgress()
 				return yield(line, nil), nil
 			})
+			if more := (*moreError)(nil); errors.As(err, &more) {
+				last = cmp.Or(more.after, last)
+			}
+			return done, err
 		})
 		if err != nil {
 			yield(anchor.LogLine{}, err)

@@ -2,15 +2,20 @@ package codebuild_test
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild"
 	"github.com/aws/aws-sdk-go-v2/service/codebuild/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -20,6 +25,8 @@ import (
 	builds "github.com/anchor-deploy/anchor/internal/aws/codebuild"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
+
+func TestMain(m *testing.M) { os.Exit(awstest.Sharing(m).Run()) }
 
 // spy records the bodies of the calls on their way to the emulator, which does not store the
 // overrides of a build.
@@ -40,7 +47,7 @@ func (s *spy) Do(r *http.Request) (*http.Response, error) {
 
 func newBuilder(t *testing.T) (builds.Builder, *awstest.Cloud, *spy) {
 	t.Helper()
-	cloud := awstest.MiniStack(t)
+	cloud := awstest.Shared(t)
 	config := cloud.Config()
 	s := &spy{next: config.HTTPClient}
 	config.HTTPClient = s
@@ -61,7 +68,39 @@ func newBuilder(t *testing.T) (builds.Builder, *awstest.Cloud, *spy) {
 	s.bodies = nil
 	return builds.Builder{
 		Client: client, Project: "anchor-build", Parameters: ssm.NewFromConfig(cloud.Config()), Prefix: "/anchor/builds/", Key: []byte("key"),
+		Logs: cloudwatchlogs.NewFromConfig(cloud.Config()), Records: &records{notes: map[anchor.DeploymentID]string{}},
+		Caches: "anchor-artifacts", Region: "eu-central-1", CodeCommit: []string{"arn:aws:codecommit:eu-central-1:123456789012:b"},
+		Pause: time.Millisecond, Settle: time.Nanosecond,
 	}, cloud, s
+}
+
+// records has one deployment; package dynamo has the real notes.
+type records struct {
+	mu     sync.Mutex
+	status anchor.Status
+	notes  map[anchor.DeploymentID]string
+	err    error
+}
+
+func (r *records) Deployment(_ context.Context, id anchor.DeploymentID) (anchor.Deployment, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return anchor.Deployment{ID: id, Status: r.status}, r.err
+}
+
+func (r *records) end(s anchor.Status) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.status = s
+}
+
+func (r *records) BuildNote(_ context.Context, id anchor.DeploymentID) (string, error) {
+	return r.notes[id], r.err
+}
+
+func (r *records) PutBuildNote(_ context.Context, id anchor.DeploymentID, text string) error {
+	r.notes[id] = text
+	return r.err
 }
 
 var (
@@ -91,8 +130,15 @@ func TestBuild_VariablesIdentifyDeployment(t *testing.T) {
 		names = append(names, string(v.Type)+" "+sdk.ToString(v.Name)+"="+sdk.ToString(v.Value))
 	}
 	if got := strings.Join(names, " "); got != "PLAINTEXT ANCHOR_DEPLOYMENT_ID=01deployment PLAINTEXT ANCHOR_PROJECT_ID=01project "+
+		"PLAINTEXT ANCHOR_PROJECT_SLUG=shop "+
 		"PLAINTEXT ANCHOR_BUILD_PROOF=XQZtoBo0JZLpO4OikEPWMWmflFC5RcC2mJXx1EPS36U PARAMETER_STORE ANCHOR_BUILD_ENV=/anchor/builds/01deployment" {
 		t.Errorf("the variables are %s", got)
+	}
+	if c := sent.CacheOverride; c == nil || c.Type != types.CacheTypeS3 || !strings.HasPrefix(sdk.ToString(c.Location), "anchor-artifacts/build-cache/01project/") {
+		t.Errorf("the cache is %+v", c)
+	}
+	if l := sent.LogsConfigOverride; l == nil || sdk.ToString(l.CloudWatchLogs.StreamName) != "01deployment" || sdk.ToString(l.CloudWatchLogs.GroupName) != "/aws/codebuild/anchor-build" {
+		t.Errorf("the log is %+v", l)
 	}
 	// CodeBuild treats two calls as one when token and parameters are equal.
 	if calls.bodies[0] != calls.bodies[1] || sdk.ToString(sent.IdempotencyToken) != "01deployment" {
@@ -137,10 +183,22 @@ func TestBuild_NamesSource(t *testing.T) {
 		}
 	}
 	calls.bodies = nil
-	for _, bad := range []string{"https://git.example/a", "https://github.com.example/a", "https://git-codecommit.example/x", "%"} {
-		if err := b.Build(t.Context(), shop, deployment, deploy.Source{Repository: bad}, nil); anchor.CodeOf(err) != "bad_repository" || anchor.HintOf(err) == "" {
-			t.Errorf("%s: %v", bad, err)
+	for bad, code := range map[string]string{
+		"https://git.example/a": "bad_repository", "https://github.com.example/a": "bad_repository", "https://git-codecommit.example/x": "bad_repository", "%": "bad_repository",
+		"https://git-codecommit.us-east-1.amazonaws.com/v1/repos/b":      "bad_repository",
+		"https://git-codecommit.eu-central-1.amazonaws.com/b":            "bad_repository",
+		"https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/b/c": "bad_repository",
+		"https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/c":   "repository_not_allowed",
+		"https://git-codecommit.eu-central-1.amazonaws.com/v1/repos/":    "bad_repository",
+	} {
+		for _, err := range []error{b.Check(deploy.Source{Repository: bad}), b.Build(t.Context(), shop, deployment, deploy.Source{Repository: bad}, nil)} {
+			if anchor.CodeOf(err) != code || anchor.HintOf(err) == "" {
+				t.Errorf("%s: %v", bad, err)
+			}
 		}
+	}
+	if err := b.Check(deploy.Source{Repository: "https://github.com/a/b"}); err != nil {
+		t.Error(err)
 	}
 	for _, reserved := range []string{"CODEBUILD_X", "AWS_ACCESS_KEY_ID"} {
 		if err := b.Build(t.Context(), shop, deployment, source, map[string]string{reserved: "y"}); anchor.CodeOf(err) != "reserved_env" {
@@ -185,8 +243,8 @@ func TestBuild_Refusals(t *testing.T) {
 	}
 }
 
-// TestBuild_HidesVariables: in a shell they have their original values, and nothing else
-// shows them in plain text.
+// TestBuild_HidesVariables: the parameter holds their original values, and nothing else shows them in
+// plain text.
 func TestBuild_HidesVariables(t *testing.T) {
 	b, cloud, calls := newBuilder(t)
 	env := map[string]string{"PLAIN": "1", "HARD": "it's {{a}} \"b\" $HOME `id` \\\n\ttwo lines\n ", "EMPTY": ""}
@@ -206,16 +264,17 @@ func TestBuild_HidesVariables(t *testing.T) {
 		}
 		return sdk.ToString(got.Parameter.Value), nil
 	}
-	script, err := read()
+	hidden, err := read()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range env {
-		cmd := exec.Command("bash", "-euo", "pipefail", "-c", `eval "$(printf %s "${ANCHOR_BUILD_ENV:-}" | base64 -d)"; printenv `+name)
-		cmd.Env = append(os.Environ(), "ANCHOR_BUILD_ENV="+script)
-		if got, err := cmd.Output(); err != nil || string(got) != want+"\n" {
-			t.Errorf("%s is %q (%v), want %q", name, got, err, want)
-		}
+	var got map[string]string
+	content, err := base64.StdEncoding.DecodeString(hidden)
+	if err == nil {
+		err = json.Unmarshal(content, &got)
+	}
+	if err != nil || !maps.Equal(got, env) {
+		t.Errorf("the parameter holds %s, %v; want %v", content, err, env)
 	}
 	for range 2 {
 		if err := b.Forget(t.Context(), deployment.ID); err != nil {

@@ -3,6 +3,7 @@ package codebuild
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -19,8 +20,14 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy"
 )
 
-// hidden is the variable that holds the app's variables for the buildspec.
-const hidden = "ANCHOR_BUILD_ENV"
+// The variables of a build besides those of package deploy.
+const (
+	// HiddenVariable holds the app's variables: a JSON object in base64, because Systems Manager
+	// refuses "{{" in a value.
+	HiddenVariable = "ANCHOR_BUILD_ENV"
+	// SlugVariable holds the project's slug, by which an anchor.json may name it.
+	SlugVariable = "ANCHOR_PROJECT_SLUG"
+)
 
 // maxHidden is the size limit of a parameter of the advanced tier, in bytes (Systems Manager,
 // "Managing parameter tiers").
@@ -39,10 +46,11 @@ func (b Builder) buildVariables(p anchor.Project, d anchor.Deployment, env map[s
 	all := []types.EnvironmentVariable{
 		variable(deploy.DeploymentVariable, sdk.String(string(d.ID)), types.EnvironmentVariableTypePlaintext),
 		variable(deploy.ProjectVariable, sdk.String(string(p.ID)), types.EnvironmentVariableTypePlaintext),
+		variable(SlugVariable, sdk.String(p.Slug), types.EnvironmentVariableTypePlaintext),
 		variable(deploy.ProofVariable, sdk.String(b.proof(p.ID, d.ID)), types.EnvironmentVariableTypePlaintext),
 	}
 	if len(env) > 0 {
-		all = append(all, variable(hidden, b.parameterName(d.ID), types.EnvironmentVariableTypeParameterStore))
+		all = append(all, variable(HiddenVariable, b.parameterName(d.ID), types.EnvironmentVariableTypeParameterStore))
 	}
 	return all
 }
@@ -53,12 +61,12 @@ func (b Builder) hideVariables(ctx context.Context, d anchor.DeploymentID, env m
 	if len(env) == 0 {
 		return nil
 	}
-	script, err := exportScript(env)
+	text, err := encodeVariables(env)
 	if err != nil {
 		return err
 	}
 	_, err = b.Parameters.PutParameter(ctx, &ssm.PutParameterInput{
-		Name: b.parameterName(d), Value: &script, Type: ssmtypes.ParameterTypeSecureString, Overwrite: sdk.Bool(true),
+		Name: b.parameterName(d), Value: &text, Type: ssmtypes.ParameterTypeSecureString, Overwrite: sdk.Bool(true),
 		Tier: ssmtypes.ParameterTierIntelligentTiering, Description: sdk.String("Anchor: variables of one build, deleted when it ends"),
 	})
 	return parameterFailed(err, "keep the variables of the build", "ssm:PutParameter")
@@ -84,19 +92,21 @@ func parameterFailed(err error, what, action string) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// exportScript returns a shell script, in base64 because Systems Manager refuses "{{" in a value.
-func exportScript(env map[string]string) (string, error) {
-	var script strings.Builder
+// encodeVariables returns the value of HiddenVariable.
+func encodeVariables(env map[string]string) (string, error) {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if strings.HasPrefix(name, "CODEBUILD_") || strings.HasPrefix(name, "AWS_") { // with AWS_* the build stores its result
 			return "", anchor.Invalid("reserved_env", "the variable %s is CodeBuild's own", name).
 				Hintf("Rename it, or set it for run time only: anchor env set NAME=VALUE --for run")
 		}
-		fmt.Fprintf(&script, "export %s='%s'\n", name, strings.ReplaceAll(env[name], "'", `'\''`))
 	}
-	encoded := base64.StdEncoding.EncodeToString([]byte(script.String()))
+	content, err := json.Marshal(env)
+	if err != nil {
+		return "", fmt.Errorf("encode the variables of the build: %w", err)
+	}
+	encoded := base64.StdEncoding.EncodeToString(content)
 	if len(encoded) > maxHidden {
-		return "", anchor.TooLarge("build_env_too_large", "the variables of the build have %d bytes; %d are possible", script.Len(), maxHidden/4*3).
+		return "", anchor.TooLarge("build_env_too_large", "the variables of the build have %d bytes; %d are possible", len(content), maxHidden/4*3).
 			Hintf("Set variables that are needed only at run time with: anchor env set NAME=VALUE --for run")
 	}
 	return encoded, nil

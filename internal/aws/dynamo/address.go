@@ -97,6 +97,11 @@ func (t Tables) lockedEnv(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "ENV"}
 }
 
+// buildKey is the address of the note about the deployment's build.
+func (t Tables) buildKey(d anchor.DeploymentID) address {
+	return address{t.Deployments, ofDeployment(d), "BUILD"}
+}
+
 // orderedKey is the address of the item that names a deployment of the project by its Order.
 func (t Tables) orderedKey(p anchor.ProjectID, order int64) address {
 	return address{t.Deployments, ofProject(p), orderPrefix + sortableNumber(order)}

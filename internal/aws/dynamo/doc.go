@@ -27,6 +27,7 @@
 //	             DEPLOY#<id>  JOURNAL               the Seq of its last event
 //	             DEPLOY#<id>  EVENT#<seq>           an event
 //	             DEPLOY#<id>  ENV                   its locked environment
+//	             DEPLOY#<id>  BUILD                 the platform's note about its build
 //	             PROJECT#<p>  ORDER#<order>         that it belongs to the project, and its place there
 //	             PROJECT#<p>  DEPLOY#<id>           the same, for a deployment from before there was an Order
 //	             PROJECT#<p>  KEPT#<id>             that it can serve

@@ -70,6 +70,9 @@ func (i *Installation) createBucket(ctx context.Context, name string) error {
 // the archive expires, CodeBuild's event can be sent again.
 const archiveDays = 30
 
+// cacheDays is how long the cache of a project's builds is kept after the build that wrote it.
+const cacheDays = 30
+
 // onlyTLS returns a bucket's policy, equal to that of the assets bucket in the template.
 func onlyTLS(bucket string) string {
 	arn := "arn:aws:s3:::" + bucket
@@ -111,6 +114,9 @@ func (i *Installation) closeBucket(ctx context.Context, name string) error {
 		}, {
 			ID: sdk.String("expire-archives"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: sdk.String("artifacts/")},
 			Expiration: &types.LifecycleExpiration{Days: sdk.Int32(archiveDays)},
+		}, {
+			ID: sdk.String("expire-build-caches"), Status: types.ExpirationStatusEnabled, Filter: &types.LifecycleRuleFilter{Prefix: sdk.String("build-cache/")},
+			Expiration: &types.LifecycleExpiration{Days: sdk.Int32(cacheDays)},
 		}}}})
 	return err
 }

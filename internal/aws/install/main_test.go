@@ -30,7 +30,9 @@ func handlers(t *testing.T, content string) fs.FS {
 	t.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
-	w, err := z.Create("bootstrap")
+	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+	h.SetMode(0o755)
+	w, err := z.CreateHeader(h)
 	if err != nil {
 		t.Fatal(err)
 	}

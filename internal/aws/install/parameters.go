@@ -17,7 +17,7 @@ import (
 
 // settings are the template's parameters that users may set; the others are derived.
 var settings = []string{
-	"CloudFrontDistributionId", "CloudFrontDomain", "DeletionProtection", "ImageFunctionName", "LogRetentionDays",
+	"BuildConnections", "BuildRepositories", "CloudFrontDistributionId", "CloudFrontDomain", "DeletionProtection", "ImageFunctionName", "LogRetentionDays",
 	"OriginSecretNewest", "OriginSecretOldest", "PointInTimeRecovery", "ServerFunctionName", "SkewProtectionHours",
 }
 

@@ -34,7 +34,7 @@ var handlers = map[string][]runs{
 		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Prepare", "Commit", "Follow", "Purge", "Remove", "Reconcile",
 			"RemoveProject", "Sweep"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
-		{platform + "/codebuild", []string{"Forget"}},
+		{platform + "/codebuild", []string{"Forget", "Cancel"}},
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
 	"RollbackRole": { // dispatches nothing: of the start, only the key is its own

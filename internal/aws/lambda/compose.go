@@ -105,7 +105,7 @@ func Compose(p Parts) *Handlers {
 	remover := remover{p.Cloud, p.Artifacts}
 	all := core.New(core.Parts{
 		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover,
-		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env}, LimitsHint: limitsHint, URLs: p.Cloud.URLs,
+		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env, p.Cloud.URLs}, LimitsHint: limitsHint, URLs: p.Cloud.URLs,
 		Runner:          NewRunner(p.Leases, p.Store, p.Dispatch),
 		DispatchRemoval: func(ctx context.Context, id anchor.ProjectID) error { return p.Dispatch(ctx, id, "") },
 		Keep:            core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets, Tabs: p.Tabs}, Log: log,
@@ -117,7 +117,7 @@ func Compose(p Parts) *Handlers {
 		Builder: p.Builder,
 	}}
 	services := api.Services{
-		Projects: all.Projects, Env: env, Deploys: all.Deploys, Builds: all.Deploys, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access, Domains: all.Domains,
+		Projects: all.Projects, Env: env, Deploys: all.Deploys, Builds: all.Deploys, Remote: remoteBuilds{p.Builder, all.Deploys}, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access, Domains: all.Domains,
 		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
 	}
 	h.http = api.New(services, api.Options{Version: p.Version, Log: log, WatchFor: watchFor})

@@ -144,11 +144,12 @@ func commitOf(e DeployEvent) (string, error) {
 }
 
 // checkProof refuses an artifact that the deployment's own build did not leave: the path ends with the
-// deployment's id and the build's proof. A deployment that waits as queued has no build that could
-// prove anything.
+// deployment's id and the build's proof. A deployment that is queued is no exception: its build may have
+// started, and the event would make it built. A proof counts once, because a deployment that is built
+// accepts no artifact.
 func (d *Deployer) checkProof(ctx context.Context, e DeployEvent) error {
 	record, err := d.Records.Deployment(ctx, e.DeploymentID)
-	if errors.Is(err, anchor.ErrNotFound) || err == nil && (record.Status == anchor.Queued || record.Status.Ended()) {
+	if errors.Is(err, anchor.ErrNotFound) || err == nil && record.Status.Ended() {
 		return nil // adopt reports it
 	}
 	if err != nil {

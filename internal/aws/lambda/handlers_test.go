@@ -222,6 +222,96 @@ func TestBuilder_ArtifactRefused(t *testing.T) {
 	}
 }
 
+// Retrying, canceling and following a build are those of builds on one machine.
+func TestBuilder_CancelRetryAndLog(t *testing.T) {
+	s := newStand(t)
+	s.newProject()
+	d := s.asked("one")
+	at := "/projects/shop/builds/" + string(d.ID)
+	if got := s.call("api", "POST", at+"/retry", "", nil, nil); got.StatusCode != 409 || !strings.Contains(got.Body, "anchor builds cancel "+string(d.ID)) {
+		t.Errorf("a build that runs is retried with %d: %s", got.StatusCode, got.Body)
+	}
+	var canceled wire.Deployment
+	s.call("api", "POST", at+"/cancel", "", nil, &canceled)
+	if canceled.Status != anchor.Canceled || !slices.Equal(s.builder.canceled, []anchor.DeploymentID{d.ID}) {
+		t.Errorf("canceled, it is %s, and stopped were %v", canceled.Status, s.builder.canceled)
+	}
+	var again wire.Deployment
+	s.call("api", "POST", at+"/retry", "", nil, &again)
+	if b := s.builder.builds; again.ID == d.ID || again.Branch != "main" || again.Status != anchor.Building || len(b) != 2 || b[1].source != b[0].source {
+		t.Errorf("retried, it is %+v; the builds are %+v", again, b)
+	}
+	if env := s.builder.builds[1].env; env["ANCHOR_GIT_BRANCH"] != "main" || env["ANCHOR_ENV"] != "production" || env["ANCHOR_URL"] != "https://shop.cloudfront.example" {
+		t.Errorf("the build gets %v", env)
+	}
+	s.builder.err = anchor.Failed("access_denied", "the role may not codebuild:StopBuild").Hintf("Bootstrap again.")
+	got := s.call("api", "POST", "/projects/shop/builds/"+string(again.ID)+"/cancel", "", nil, nil)
+	if got.StatusCode != 500 || !strings.Contains(got.Body, "build_not_stopped") || !strings.Contains(got.Body, "Bootstrap again.") {
+		t.Errorf("a build that cannot be stopped is canceled with %d: %s", got.StatusCode, got.Body)
+	}
+	s.wantStatus(again.ID, anchor.Canceled)
+
+	s.builder.lines = []anchor.LogLine{{Time: 3, Text: "one"}, {Time: 3, Text: "two"}, {Time: 4, Text: "three"}}
+	var list wire.Items[anchor.LogLine]
+	s.call("api", "GET", at+"/logs", "", nil, &list)
+	if len(list.Items) != 3 {
+		t.Errorf("the log is %+v", list.Items)
+	}
+	follow := get(at + "/logs")
+	follow.RawQueryString = "follow=true"
+	follow.Headers["authorization"] = "Bearer " + s.token
+	for after, want := range map[string]string{"": "3.1:one 3.2:two 4.1:three", "3.1": "3.2:two 4.1:three", "4.1": ""} {
+		if follow.Headers["last-event-id"] = after; after == "" {
+			delete(follow.Headers, "last-event-id")
+		}
+		out, err := s.event(t.Context(), "api", follow)
+		must(t, err)
+		if got := lines(out.(events.APIGatewayV2HTTPResponse).Body); got != want {
+			t.Errorf("after %q the lines are %q, want %q", after, got, want)
+		}
+	}
+}
+
+// A source that cannot be built leaves no record.
+func TestBuilder_RefusedSourceChangesNothing(t *testing.T) {
+	s := newStand(t)
+	p := s.newProject()
+	s.builder.refused = anchor.Invalid("bad_repository", "CodeBuild cannot clone from git.example").Hintf("Build elsewhere.")
+	got := s.call("api", "POST", "/projects/shop/builds", `{"repository":"https://git.example/shop"}`, map[string]string{"idempotency-key": "k"}, nil)
+	if got.StatusCode != 400 || !strings.Contains(got.Body, "bad_repository") || len(s.builder.builds) != 0 {
+		t.Errorf("it is answered %d: %s", got.StatusCode, got.Body)
+	}
+	if all, err := s.store.Deployments(t.Context(), p.ID, anchor.Page{}); err != nil || len(all.Items) != 0 {
+		t.Errorf("it left %+v, %v", all.Items, err)
+	}
+}
+
+// An event without the proof of a build must not become the files of a deployment that waits for its own: for
+// those of an upload that is not finished, or of a build whose start is not recorded yet.
+func TestBuilder_WaitingDeploymentNeedsTheProof(t *testing.T) {
+	s := newStand(t)
+	p := s.newProject()
+	uploading := s.upload()
+	s.builder.err = errors.New("connection reset") // the build may run nevertheless
+	s.call("api", "POST", "/projects/shop/builds", `{"repository":"https://git.example/shop"}`, map[string]string{"idempotency-key": "k"}, nil)
+	starting := s.builder.builds[0].deployment
+	s.artifacts.from = platformtest.NewApp("forged").Write(t)
+	event := func(id anchor.DeploymentID, below string) error {
+		_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{DeploymentID: id, ProjectID: p.ID, ArtifactPath: "s3://b/artifacts/" + string(p.ID) + "/c0ffee/" + below})
+		return err
+	}
+	for id, status := range map[anchor.DeploymentID]anchor.Status{uploading: anchor.Building, starting: anchor.Queued} {
+		for _, below := range []string{"", string(id) + "/", string(id) + "/proof-of-another/"} {
+			if err := event(id, below); anchor.CodeOf(err) != "unproven_build" || len(s.artifacts.imported) != 0 {
+				t.Errorf("%q for a deployment that is %s: %v, imported %v", below, status, err, s.artifacts.imported)
+			}
+		}
+		s.wantStatus(id, status)
+	}
+	must(t, event(starting, string(starting)+"/proof-of-"+string(starting)+"/"))
+	s.wantStatus(starting, anchor.Deployed)
+}
+
 // buildFailed has the form of a state change in the CodeBuild User Guide.
 const buildFailed = `{
   "version": "0", "id": "c030038d-8c4d-6141-9545-00ff7b7153EX", "detail-type": "CodeBuild Build State Change",

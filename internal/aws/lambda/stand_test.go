@@ -276,6 +276,9 @@ type build struct {
 
 type builder struct {
 	builds    []build
+	refused   error // what Check returns
+	canceled  []anchor.DeploymentID
+	lines     []anchor.LogLine
 	forgotten []anchor.DeploymentID
 	err       error
 }
@@ -287,6 +290,36 @@ func (b *builder) Build(_ context.Context, _ anchor.Project, d anchor.Deployment
 
 func (b *builder) Proves(p anchor.ProjectID, d anchor.DeploymentID, proof string) bool {
 	return proof == "proof-of-"+string(d) && p != ""
+}
+
+func (b *builder) Check(deploy.Source) error { return b.refused }
+
+func (b *builder) Cancel(_ context.Context, d anchor.DeploymentID) error {
+	b.canceled = append(b.canceled, d)
+	return b.err
+}
+
+func (b *builder) Lines(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, _ bool) iter.Seq2[anchor.LogLine, error] {
+	return b.LinesFrom(ctx, p, d, 0)
+}
+
+func (b *builder) LinesFrom(_ context.Context, _ anchor.ProjectID, _ anchor.DeploymentID, from int64) iter.Seq2[anchor.LogLine, error] {
+	return func(yield func(anchor.LogLine, error) bool) {
+		for _, line := range b.lines {
+			if line.Time >= from && !yield(line, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (b *builder) Repository(_ context.Context, d anchor.DeploymentID) (string, error) {
+	for _, one := range b.builds {
+		if one.deployment == d {
+			return one.source.Repository, nil
+		}
+	}
+	return "", anchor.NotFound("no_retry", "unknown")
 }
 
 func (b *builder) AccessHint() string { return "Give the builder access." }
