@@ -136,7 +136,7 @@ endif
 .PHONY: test-slow
 test-slow: build examples emulators checkov ## Switches under load, kill -9, concurrency, pushes, AWS: some ten minutes
 	@scripts/install-bench-peers nginx varnish
-	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand|TestDifferential" ./e2e/... ./internal/local/acme/... ./internal/local/edge
+	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand|TestDifferential" ./e2e/... ./internal/local/acme/... ./internal/local/edge ./internal/aws/certificate
 
 # Not in CI: the order in which an answer and the reset of its stream arrive is not fixed, and h2spec
 # accepts one of the two.

@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"context"
+	"iter"
 	"strings"
 	"time"
 
@@ -199,42 +200,54 @@ func (d *Domains) refall(ctx context.Context, id *string, arn string) error {
 	if c.ViewerCertificate == nil || sdk.ToString(c.ViewerCertificate.ACMCertificateArn) != arn {
 		return nil
 	}
-	tenants, err := d.listTenants(ctx, id)
+	other, err := d.anyCertificate(ctx, id, arn)
 	if err != nil {
 		return err
 	}
 	c.ViewerCertificate = vacantCert()
-	if other := anyOf(tenants, arn); other != "" {
+	if other != "" {
 		c.ViewerCertificate = fallbackCert(other)
 	}
 	_, err = d.CloudFront.UpdateDistribution(ctx, &cloudfront.UpdateDistributionInput{Id: id, IfMatch: now.ETag, DistributionConfig: c})
 	return err
 }
 
-func (d *Domains) listTenants(ctx context.Context, distribution *string) (all []types.DistributionTenantSummary, err error) {
-	in := &cloudfront.ListDistributionTenantsInput{
-		AssociationFilter: &types.DistributionTenantAssociationFilter{DistributionId: distribution},
-	}
-	for {
-		out, err := d.CloudFront.ListDistributionTenants(ctx, in)
-		if err != nil {
-			return nil, err
+// tenantsOf yields the tenants of a distribution page by page, so that a caller who needs one reads one
+// page: an account has up to 10,000.
+func (d *Domains) tenantsOf(ctx context.Context, distribution *string) iter.Seq2[types.DistributionTenantSummary, error] {
+	return func(yield func(types.DistributionTenantSummary, error) bool) {
+		in := &cloudfront.ListDistributionTenantsInput{
+			AssociationFilter: &types.DistributionTenantAssociationFilter{DistributionId: distribution},
 		}
-		all = append(all, out.DistributionTenantList...)
-		if in.Marker = out.NextMarker; sdk.ToString(in.Marker) == "" {
-			return all, nil
+		for {
+			out, err := d.CloudFront.ListDistributionTenants(ctx, in)
+			if err != nil {
+				yield(types.DistributionTenantSummary{}, err)
+				return
+			}
+			for _, t := range out.DistributionTenantList {
+				if !yield(t, nil) {
+					return
+				}
+			}
+			if in.Marker = out.NextMarker; sdk.ToString(in.Marker) == "" {
+				return
+			}
 		}
 	}
 }
 
-// anyOf returns the certificate of any tenant other than but, or "" when there is none.
-func anyOf(tenants []types.DistributionTenantSummary, but string) string {
-	for _, t := range tenants {
+// anyCertificate returns the certificate of any tenant other than but, or "" when there is none.
+func (d *Domains) anyCertificate(ctx context.Context, distribution *string, but string) (string, error) {
+	for t, err := range d.tenantsOf(ctx, distribution) {
+		if err != nil {
+			return "", err
+		}
 		if arn := certificateOf(t.Customizations); arn != but {
-			return arn
+			return arn, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 func certificateOf(c *types.Customizations) string {

@@ -103,12 +103,16 @@ func (d *Domains) see(ctx context.Context, arn string) (*acmtypes.CertificateDet
 	return out.Certificate, nil
 }
 
+// maxCertificates is how many certificates one ListCertificates returns (ACM API).
+const maxCertificates = 1000
+
 // own returns the ARNs of all certificates that were created for the hostname. With imported,
 // they include those that its user brought.
 func (d *Domains) own(ctx context.Context, h anchor.Hostname, imported bool) (arns []string, err error) {
 	pages := acm.NewListCertificatesPaginator(d.ACM, &acm.ListCertificatesInput{
 		// Without these, ACM lists only certificates with RSA keys.
 		Includes: &acmtypes.Filters{KeyTypes: acmtypes.KeyAlgorithm("").Values()},
+		MaxItems: sdk.Int32(maxCertificates),
 	})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)

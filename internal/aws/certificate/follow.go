@@ -27,11 +27,11 @@ func (d *Domains) Follow(ctx context.Context, p anchor.Project) error {
 	if err != nil {
 		return explainFailure(err, p.Slug)
 	}
-	tenants, err := d.listTenants(ctx, sdk.String(id))
+	fallback, err := d.anyCertificate(ctx, sdk.String(id), "")
 	if err != nil {
 		return explainFailure(err, p.Slug)
 	}
-	_, err = d.alignDistribution(ctx, id, string(p.ID), want, anyOf(tenants, ""))
+	_, err = d.alignDistribution(ctx, id, string(p.ID), want, fallback)
 	if gone(err) {
 		return nil
 	}

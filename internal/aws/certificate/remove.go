@@ -36,12 +36,15 @@ func (d *Domains) removeDistribution(ctx context.Context, key, what string) erro
 	if err != nil || id == "" {
 		return err
 	}
-	tenants, err := d.listTenants(ctx, sdk.String(id))
-	if err != nil {
-		return err
-	}
-	if len(tenants) > 0 {
-		return anchor.Conflict("domains_remain", "CloudFront still has %d domains of %s", len(tenants), what).
+	for t, err := range d.tenantsOf(ctx, sdk.String(id)) {
+		if err != nil {
+			return err
+		}
+		name := sdk.ToString(t.Name)
+		if len(t.Domains) > 0 {
+			name = sdk.ToString(t.Domains[0].Domain)
+		}
+		return anchor.Conflict("domains_remain", "CloudFront still has domains of %s, such as %s", what, name).
 			Hintf("Remove them first: anchor domains rm NAME. Those that are being removed take some minutes.")
 	}
 	err = d.settleWrite(ctx, func() error { return d.disableAndDelete(ctx, id, what) })
