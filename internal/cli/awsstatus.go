@@ -42,6 +42,7 @@ func (s *shell) installationState(w io.Writer, st installation.Status) {
 	}
 	for _, row := range [][2]string{
 		{"Stack", state}, {"Version", st.Version}, {"API", st.APIURL}, {"Projects", projects}, {"Drift", describeDrift(st.Drift)},
+		{"Costs", fmt.Sprintf("%.2f USD a month without visitors, by list prices", st.IdleUSD)},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(w, "  %s %s\n", s.paintText(dim, padText(row[0], 8)), row[1])

@@ -38,6 +38,7 @@ func (i *Installation) Status(ctx context.Context) (installation.Status, error) 
 		return installation.Status{}, err
 	}
 	st.Hints = i.statusHints(s)
+	st.IdleUSD = installation.SumUSD(installation.Usage{Projects: len(projects)})
 	for _, p := range projects {
 		st.Projects = append(st.Projects, p.Slug)
 		if since, found := divided[p.ID]; found {

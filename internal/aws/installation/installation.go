@@ -105,6 +105,7 @@ type Status struct {
 	Divided      []string `json:"divided,omitempty"` // slugs of those with divided traffic: a switch failed half-way
 	Drift        string   `json:"drift"`             // CloudFormation's: NOT_CHECKED, IN_SYNC, DRIFTED, UNKNOWN
 	Hints        []string `json:"hints,omitempty"`   // what can or must be done
+	IdleUSD      float64  `json:"idleUsd"`           // what a month without visitors costs, by list prices: see Costs
 }
 
 // DestroyOptions holds a user's choices.
