@@ -144,7 +144,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole, LogDays: s.logDays, Site: s.site,
 		Key: key, Secrets: s.secrets, Records: store, Notes: store, Leases: store, HTTP: probes,
-		Tabs: time.Duration(s.skewHours) * time.Hour,
+		Tabs: time.Duration(s.skewHours) * time.Hour, Switched: lambda.AnnounceSwitches(lambdasdk.NewFromConfig(c), s.deployer),
 	})
 	if err != nil {
 		return lambda.Parts{}, err

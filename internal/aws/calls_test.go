@@ -1,6 +1,7 @@
 package aws_test
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"maps"
@@ -9,17 +10,25 @@ import (
 	"testing"
 	"time"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
+	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // The budget of a rollback of a project with two functions, records included.
 const (
-	rollbackCalls  = 15 // three of them, the acceptance and two starts, concurrent with the others
-	rollbackSerial = 6  // the last one, an invalidation, after the switch
+	rollbackCalls  = 11 // four of them, the acceptance, two starts and the event for what follows, concurrent with the others
+	rollbackSerial = 5
 )
 
 // TestCalls counts the AWS calls of each operation on a two-function project. Each call takes 50
@@ -37,14 +46,11 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	first := r.deploy(t, "first deploy", app)
 	second := r.deploy(t, "redeploy, unchanged", app)
 	r.deploy(t, "redeploy, one page changed", app.With("assets/_next/static/chunks/page.js", "one page changed"))
-	back := r.measure("rollback", func() {
-		_, err := s.releases(s.platform).Rollback(t.Context(), s.project.ID, first.ID)
-		must(t, err)
-	})
-	cold := r.measure("rollback, in a new process", func() {
-		_, err := s.releases(s.process(t, s.Config())).Rollback(t.Context(), s.project.ID, second.ID)
-		must(t, err)
-	})
+	handler := s.newHandler(t)
+	back := r.measure("rollback", func() { handler.rollsBack(t, first.ID) })
+	r.measure("after it, in the deploy handler", func() { must(t, s.platform.Settle(t.Context(), s.project.ID)) })
+	cold := r.measure("rollback, in a new process", func() { s.newHandler(t).rollsBack(t, second.ID) })
+	must(t, s.platform.Settle(t.Context(), s.project.ID))
 	r.measure("reconcile, aligned, in a new process", func() {
 		must(t, s.process(t, s.Config()).Reconcile(t.Context()))
 	})
@@ -58,6 +64,33 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	within(t, "a rollback", back, rollbackCalls, rollbackSerial)
 	within(t, "a new process' first rollback", cold, rollbackCalls, rollbackSerial)
 	return s.Wire, r.text.String()
+}
+
+// handler is a process of the rollback handler. What follows a switch is another process' work.
+type handler struct {
+	*shop
+	releases *release.Service
+}
+
+func (s *shop) newHandler(t *testing.T) handler {
+	t.Helper()
+	store := dynamo.New(dynamodb.NewFromConfig(s.Config()), tables)
+	p := s.with(t, func(c *aws.Config) {
+		c.Records, c.Notes = store, store
+		c.Switched = func(ctx context.Context, _ anchor.ProjectID) error {
+			_, err := s.lambda.Invoke(ctx, &lambda.InvokeInput{
+				FunctionName: sdk.String("anchor-shop-server"), Qualifier: sdk.String("live"), InvocationType: types.InvocationTypeEvent, Payload: []byte("{}"),
+			})
+			return err
+		}
+	})
+	return handler{s, release.New(release.Ports{Pointer: store, Traffic: p, Records: store}, release.Options{Purge: p.AfterSwitch})}
+}
+
+func (h handler) rollsBack(t *testing.T, id anchor.DeploymentID) {
+	t.Helper()
+	_, err := h.releases.Rollback(t.Context(), h.project.ID, id)
+	must(t, err)
 }
 
 func within(t *testing.T, what string, calls []awstest.Call, most, serial int) {

@@ -77,6 +77,8 @@ type Config struct {
 	Log             *slog.Logger  // slog.Default() when nil
 	Tabs            time.Duration // how long open tabs may use a deployment after it was live; 0: not at all
 	Now             func() time.Time
+	// Switched makes another process call Settle for a project. nil: this process does it.
+	Switched func(ctx context.Context, p anchor.ProjectID) error
 }
 
 // Platform implements the ports of deploy and release on AWS. It is safe for concurrent use, also
@@ -95,6 +97,8 @@ type Platform struct {
 	projects map[anchor.ProjectID]anchor.Project
 	sites    map[anchor.ProjectID]front.Site
 	tabs     map[anchor.ProjectID]int64 // revisions at which CloudFront has what tabs may use
+
+	announced map[anchor.ProjectID]int64 // revisions whose switch another process settles
 }
 
 // New returns the platform. It makes no call.
@@ -120,7 +124,9 @@ func New(c Config) (*Platform, error) {
 		projects: map[anchor.ProjectID]anchor.Project{},
 		sites:    map[anchor.ProjectID]front.Site{},
 		tabs:     map[anchor.ProjectID]int64{},
-		rounds:   rounds{settled: map[anchor.ProjectID]anchor.ReleaseID{}},
+
+		announced: map[anchor.ProjectID]int64{},
+		rounds:    rounds{settled: map[anchor.ProjectID]anchor.ReleaseID{}},
 	}
 	p.functions = function.New(function.Config{
 		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),

@@ -26,6 +26,7 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 	if err := p.front.Forget(ctx, project, d.ID); err != nil {
 		return fmt.Errorf("remove the URL of deployment %s: %w", d.ID, err)
 	}
+	p.noteETag(ctx, d.ProjectID)
 	if err := p.functions.Remove(ctx, project, d); err != nil {
 		return fmt.Errorf("remove the functions of deployment %s: %w", d.ID, err)
 	}

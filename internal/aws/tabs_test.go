@@ -60,7 +60,7 @@ func TestTabs_UseTheirDeployment(t *testing.T) {
 	_, err := s.releases(p).Rollback(t.Context(), s.project.ID, one.ID)
 	must(t, err)
 	s.wantTab(t, "two", "two") // before anything but the switch is written
-	must(t, p.Reconcile(t.Context()))
+	must(t, p.Settle(t.Context(), s.project.ID))
 	s.wantTab(t, "two", "two")
 	s.wantTab(t, "one", "one")
 

@@ -123,7 +123,10 @@ func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platfo
 		HTTP:         in.client, ProbeLimit: in.probe,
 	}
 	change(&c)
-	c.Notes, c.Leases = store(c.AWS), store(c.AWS)
+	c.Leases = store(c.AWS)
+	if c.Notes == nil {
+		c.Notes = store(c.AWS)
+	}
 	if c.Records == nil {
 		c.Records = store(c.AWS)
 	}

@@ -59,6 +59,9 @@ type Parts struct {
 	// DispatchRemoval makes another process remove a retired project; nil where this one does.
 	DispatchRemoval func(context.Context, anchor.ProjectID) error
 
+	// AfterSwitch is release.Options.Purge; nil: Platform.Purge.
+	AfterSwitch func(ctx context.Context, live anchor.Live) error
+
 	// URLs is that of deploy.Options.
 	URLs func(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
 
@@ -104,7 +107,11 @@ type Anchor struct {
 
 // New wires the use-cases. It calls none of the parts. Close ends what it started.
 func New(p Parts) *Anchor {
-	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{Purge: p.Platform.Purge})
+	purge := p.AfterSwitch
+	if purge == nil {
+		purge = p.Platform.Purge
+	}
+	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{Purge: purge})
 	deploys, domains := newDeploys(p, releases), newDomains(p)
 	return &Anchor{
 		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{}),

@@ -74,6 +74,14 @@ type SwitchFunc func(ctx context.Context, live anchor.Live) error
 // Commit calls f.
 func (f SwitchFunc) Commit(ctx context.Context, live anchor.Live) error { return f(ctx, live) }
 
+// SwitchReader is implemented by Records that read at once what a switch needs of them. Where the records
+// are a network away, this saves calls.
+type SwitchReader interface {
+	// SwitchRecords returns a deployment and the project's pointer as they are at the same time. The
+	// error is that of Records.Deployment; before the first release the pointer is its zero value.
+	SwitchRecords(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) (anchor.Deployment, anchor.Live, error)
+}
+
 // Records reads what the use-case decides on, and notes what became of it.
 type Records interface {
 	DivisionRecords

@@ -25,22 +25,26 @@ type prepared struct {
 }
 
 // prepareSwitch reads the target while Traffic reads what it can without it. Then it accepts the
-// request and reads the pointer while the target's functions start. Where the records are a
+// request and reads the pointer, unless it came with the target, while the target's functions start. Where the records are a
 // network away, a rollback has no time to do these one after the other.
 func (s *Service) prepareSwitch(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (prepared, error) {
 	var ready prepared
 	all, bound := errgroup.WithContext(ctx)
 	all.Go(func() (err error) {
 		ready.traffic, err = s.prepareTraffic(bound, p, func() (anchor.Deployment, error) {
-			target, err := s.findTarget(bound, p, id)
+			target, pointer, err := s.findTarget(bound, p, id)
 			if err != nil {
 				return anchor.Deployment{}, err
 			}
 			ready.target = target
-			all.Go(func() (err error) {
-				ready.from, err = s.readPointer(bound, p)
-				return err
-			})
+			if pointer != nil {
+				ready.from = *pointer
+			} else {
+				all.Go(func() (err error) {
+					ready.from, err = s.readPointer(bound, p)
+					return err
+				})
+			}
 			all.Go(func() (err error) {
 				ready.order, err = s.Pointer.Accept(bound, p)
 				return err

@@ -186,12 +186,24 @@ func (s *Service) purge(ctx context.Context, live anchor.Live) {
 	}
 }
 
-// findTarget returns the deployment that serves for id, and refuses one that cannot serve.
-func (s *Service) findTarget(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (anchor.Deployment, error) {
-	d, err := s.Records.Deployment(ctx, id)
+// findTarget returns the deployment that serves for id, and refuses one that cannot serve. It returns the
+// project's pointer, too, where the records have read it at the same time.
+func (s *Service) findTarget(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (d anchor.Deployment, pointer *anchor.Live, err error) {
+	if both, ok := s.Records.(SwitchReader); ok {
+		pointer = &anchor.Live{}
+		d, *pointer, err = both.SwitchRecords(ctx, p, id)
+	} else {
+		d, err = s.Records.Deployment(ctx, id)
+	}
 	if err == nil && d.ProjectID == p && d.IsRollback {
 		d, err = s.Records.Deployment(ctx, d.RollbackTo)
 	}
+	d, err = checkTarget(p, id, d, err)
+	return d, pointer, err
+}
+
+// checkTarget refuses a deployment of another project, and one that cannot serve. err is that of reading it.
+func checkTarget(p anchor.ProjectID, id anchor.DeploymentID, d anchor.Deployment, err error) (anchor.Deployment, error) {
 	if errors.Is(err, anchor.ErrNotFound) || err == nil && d.ProjectID != p {
 		return anchor.Deployment{}, anchor.NotFound("unknown_deployment", "this project has no deployment %s", id).
 			Hintf("To list its deployments, run `anchor deployments`.")

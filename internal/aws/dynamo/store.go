@@ -17,6 +17,7 @@ type Store struct {
 	db     *dynamodb.Client
 	t      Tables
 	counts counts
+	notes  readNotes
 }
 
 // New returns the Store of the tables, which must exist: see Schema.

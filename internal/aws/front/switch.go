@@ -48,6 +48,34 @@ func (f *Front) Prepare(ctx context.Context, p anchor.Project) (Switch, error) {
 	return Switch{front: f, project: p, store: s.arn, etag: etag}, err
 }
 
+// PrepareNoted is Prepare without a call, with what ETag returned after the last write of another process.
+// It reports false when the project's store is not known to be the one with that ARN. The ETag may
+// be old: the store may have changed since, or be gone. Commit finds that out and reads what it needs. A write
+// that succeeds has met the store as it was noted, so what Prepare says of an ETag holds for it.
+func (f *Front) PrepareNoted(p anchor.Project, arn, etag string) (Switch, bool) {
+	f.mu.Lock()
+	s := f.stores[p.ID]
+	f.mu.Unlock()
+	if s == nil || etag == "" || s.arn != arn {
+		return Switch{}, false
+	}
+	return Switch{front: f, project: p, store: arn, etag: etag}, true
+}
+
+// ETag returns the ARN of the project's store and its ETag after this process' last read or write, "" when
+// it knows none.
+func (f *Front) ETag(p anchor.ProjectID) (arn, etag string) {
+	f.mu.Lock()
+	s := f.stores[p]
+	f.mu.Unlock()
+	if s == nil {
+		return "", ""
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.arn, s.etag
+}
+
 // Refresh discards what earlier calls remembered and reads it again, for a Follow of an earlier
 // release.
 func (f *Front) Refresh(ctx context.Context, p anchor.Project) error {
@@ -67,6 +95,15 @@ func (f *Front) Follow(ctx context.Context, p anchor.Project, live anchor.Live) 
 // nothing. A store in which the deployment is live already may refuse the write of the newer
 // revision: so a switch can be undone although the cause of its failure persists.
 func (s Switch) Commit(ctx context.Context, live anchor.Live) error {
+	err := s.commit(ctx, live)
+	if isGone(err) && s.etag != "" { // the store that was noted no longer exists; there may be another
+		s.etag = ""
+		err = s.commit(ctx, live)
+	}
+	return err
+}
+
+func (s Switch) commit(ctx context.Context, live anchor.Live) error {
 	f := s.front
 	at, err := f.store(ctx, s.project)
 	if err != nil {

@@ -31,16 +31,16 @@ const (
 var handlers = map[string][]runs{
 	"DeployRole": {
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}},
-		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Prepare", "Commit", "Follow", "Purge", "Remove", "Reconcile",
+		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Prepare", "Commit", "Follow", "Purge", "Settle", "Remove", "Reconcile",
 			"RemoveProject", "Sweep"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
 		{platform + "/codebuild", []string{"Forget", "Cancel"}},
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
 	},
-	"RollbackRole": { // dispatches nothing: of the start, only the key is its own
-		{records, []string{"Project", "ProjectBySlug", "Deployment", "Live", "Move", "Undo", "SetDivided", "UpdateDeployment", "Append", "LastLive",
+	"RollbackRole": { // of the start, only the key is its own; the deploy handler purges
+		{records, []string{"Project", "ProjectBySlug", "Deployment", "SwitchRecords", "Live", "Move", "Undo", "SetDivided", "UpdateDeployment", "Append", "LastLive",
 			"TokenByHash", "Note"}},
-		{platform, []string{"ReadKey", "Prepare", "Commit", "Follow", "Purge", "URLs"}},
+		{platform, []string{"ReadKey", "Prepare", "Commit", "Follow", "URLs"}}, {lambda, []string{"AnnounceSwitches"}},
 	},
 	"DomainsRole": {
 		{records, []string{"Project", "ProjectBySlug", "TokenByHash", "CreateHostname", "UpdateHostname", "DeleteHostname", "Hostname",

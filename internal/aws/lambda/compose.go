@@ -106,6 +106,7 @@ func Compose(p Parts) *Handlers {
 	all := core.New(core.Parts{
 		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover,
 		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env, p.Cloud.URLs}, LimitsHint: limitsHint, URLs: p.Cloud.URLs,
+		AfterSwitch:     p.Cloud.AfterSwitch,
 		Runner:          NewRunner(p.Leases, p.Store, p.Dispatch),
 		DispatchRemoval: func(ctx context.Context, id anchor.ProjectID) error { return p.Dispatch(ctx, id, "") },
 		Keep:            core.Keep{Deployments: cmp.Or(p.Keep, 10), Assets: keepAssets, Tabs: p.Tabs}, Log: log,

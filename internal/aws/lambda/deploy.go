@@ -28,6 +28,10 @@ type Importer interface {
 type Platform interface {
 	// Reconcile finishes interrupted switches: traffic follows the pointers. Idempotent.
 	Reconcile(ctx context.Context) error
+	// Settle does what follows the switch of one project. Idempotent.
+	Settle(ctx context.Context, p anchor.ProjectID) error
+	// AfterSwitch makes a handler call Settle for the project of a promote or a rollback.
+	AfterSwitch(ctx context.Context, live anchor.Live) error
 }
 
 // DeployEvent requests a deployment. CodeBuild's post_build and the API send it to the deploy
@@ -37,6 +41,8 @@ type DeployEvent struct {
 	ProjectID    anchor.ProjectID    `json:"projectId"`
 	// ArtifactPath is where a build left its artifact; "" when the files were uploaded.
 	ArtifactPath string `json:"artifactPath,omitempty"`
+	// Switched says that a switch of the project was made, or is being made: it is to be settled.
+	Switched bool `json:"switched,omitempty"`
 }
 
 // Deployer is the deploy handler.
@@ -75,6 +81,8 @@ func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 		return d.reconcile(ctx)
 	case e.Source == events.CodeBuildEventSource && e.DetailType == events.CodeBuildStateChangeDetailType:
 		return d.buildEnded(ctx, e.Detail)
+	case e.Switched && e.ProjectID != "":
+		return d.settle(ctx, e.ProjectID)
 	case e.DeploymentID != "" && e.ProjectID != "":
 		return d.deploy(ctx, e.DeployEvent)
 	case e.ProjectID != "" && e.ArtifactPath == "":
@@ -191,6 +199,16 @@ func (d *Deployer) tell(ctx context.Context, now anchor.Deployment) {
 func (d *Deployer) failed(ctx context.Context, id anchor.DeploymentID, step string, err error) error {
 	d.Log.ErrorContext(ctx, "the deploy handler failed", "deploymentId", id, "step", step, "cause", err.Error(), "hint", anchor.HintOf(err))
 	return err
+}
+
+// settle does what follows a switch. Lambda retries it; what it leaves, the schedule's rounds do.
+func (d *Deployer) settle(ctx context.Context, p anchor.ProjectID) error {
+	working, stop := soonerThan(ctx, margin)
+	defer stop()
+	if err := d.Platform.Settle(working, p); err != nil {
+		return d.failed(ctx, "", "settle", err)
+	}
+	return nil
 }
 
 // removeProject starts a removal. The schedule continues what must wait for AWS.

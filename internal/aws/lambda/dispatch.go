@@ -24,18 +24,30 @@ type Invoker interface {
 // continues with the schedule's next round.
 func Dispatch(client Invoker, function string) Dispatcher {
 	return func(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID) error {
-		payload, err := json.Marshal(DeployEvent{DeploymentID: d, ProjectID: p})
-		if err != nil {
-			return fmt.Errorf("encode the event of deployment %s: %w", d, err)
-		}
-		_, err = client.Invoke(ctx, &lambda.InvokeInput{
-			FunctionName: sdk.String(function), InvocationType: types.InvocationTypeEvent, Payload: payload,
-		})
-		if err != nil {
-			return notInvoked(function, err)
-		}
-		return nil
+		return invoke(ctx, client, function, DeployEvent{DeploymentID: d, ProjectID: p})
 	}
+}
+
+// AnnounceSwitches returns what makes the deploy handler settle the switches of a project. It returns
+// once Lambda has queued the event.
+func AnnounceSwitches(client Invoker, function string) func(context.Context, anchor.ProjectID) error {
+	return func(ctx context.Context, p anchor.ProjectID) error {
+		return invoke(ctx, client, function, DeployEvent{ProjectID: p, Switched: true})
+	}
+}
+
+func invoke(ctx context.Context, client Invoker, function string, e DeployEvent) error {
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode the event of project %s: %w", e.ProjectID, err)
+	}
+	_, err = client.Invoke(ctx, &lambda.InvokeInput{
+		FunctionName: sdk.String(function), InvocationType: types.InvocationTypeEvent, Payload: payload,
+	})
+	if err != nil {
+		return notInvoked(function, err)
+	}
+	return nil
 }
 
 func notInvoked(function string, err error) error {

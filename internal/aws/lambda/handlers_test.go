@@ -51,6 +51,29 @@ func TestHandlers_Deployment(t *testing.T) {
 	}
 }
 
+// A rollback leaves what follows its switch to the deploy handler.
+func TestDeployer_SettlesSwitches(t *testing.T) {
+	s := newStand(t)
+	p := s.newProject()
+	id := s.finished()
+	_, err := s.event(t.Context(), "deploy", lambda.DeployEvent{DeploymentID: id, ProjectID: p.ID})
+	must(t, err)
+	s.call("rollback", "POST", "/projects/shop/deployments/"+string(id)+"/promote", "{}", nil, &wire.Promoted{})
+	if len(s.cloud.switched) != 1 || s.cloud.switched[0] != id || len(s.cloud.settled) != 0 {
+		t.Errorf("after a promote the switches are %v, settled are %v", s.cloud.switched, s.cloud.settled)
+	}
+	event := fmt.Sprintf(`{"projectId":%q,"switched":true}`, p.ID)
+	_, err = s.event(t.Context(), "deploy", event)
+	must(t, err)
+	if !slices.Equal(s.cloud.settled, []anchor.ProjectID{p.ID}) || len(s.cloud.removed) != 0 {
+		t.Errorf("settled are %v, removed %v", s.cloud.settled, s.cloud.removed)
+	}
+	s.cloud.sweepErr = errors.New("CloudFront answers 503")
+	if _, err = s.event(t.Context(), "deploy", event); err == nil {
+		t.Error("what fails is not tried again")
+	}
+}
+
 func TestHandlers_ErrorsAreProblems(t *testing.T) {
 	s := newStand(t)
 	s.newProject()

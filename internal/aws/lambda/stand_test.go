@@ -199,7 +199,8 @@ type cloud struct {
 	reconciled, swept int
 	sweepErr          error
 	busy              int // calls of RemoveProject that must wait for AWS
-	removed           []anchor.ProjectID
+	removed, settled  []anchor.ProjectID
+	switched          []anchor.DeploymentID
 }
 
 func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
@@ -208,6 +209,16 @@ func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment 
 
 func (c *cloud) Reconcile(context.Context) error { c.reconciled++; return nil }
 func (c *cloud) Sweep(context.Context) error     { c.swept++; return c.sweepErr }
+
+func (c *cloud) Settle(_ context.Context, p anchor.ProjectID) error {
+	c.settled = append(c.settled, p)
+	return c.sweepErr
+}
+
+func (c *cloud) AfterSwitch(_ context.Context, live anchor.Live) error {
+	c.switched = append(c.switched, live.Deployment)
+	return nil
+}
 
 func (c *cloud) CheckManifest(anchor.Project, artifact.Manifest, map[string]string) error {
 	return nil
