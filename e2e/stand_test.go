@@ -31,6 +31,7 @@ func TestStand(t *testing.T) {
 	t.Run("a switch that AWS refuses", app.undoesRefusedSwitches)
 	t.Run("a switch that can neither finish nor go back", app.reportsDividedTraffic)
 	t.Run("a domain by HTTP", app.servesDomain)
+	t.Run("a build in the account", app.buildsCommit)
 	t.Run("destroy", s.destroys)
 }
 
@@ -152,9 +153,9 @@ func (a *standApp) agreesWithOldEdges(t *testing.T) {
 	if code := a.call(t, http.MethodPost, promote, map[string]string{}, nil); code != 200 {
 		t.Errorf("promote answers %d", code)
 	}
-	if now := len(a.proxy.logged(`^cloudfront POST .*/invalidation`)); now == purged {
-		t.Error("promote did not invalidate what CloudFront has cached")
-	}
+	eventually(t, "the deploy handler has invalidated what CloudFront has cached", func() bool {
+		return len(a.proxy.logged(`^cloudfront POST .*/invalidation`)) > purged
+	})
 	page := a.get(t, a.site+"/")
 	cookie, _, _ := strings.Cut(page.Header.Get("Set-Cookie"), ";")
 	if page.Body != "next" || page.Header.Get("Cache-Control") != "private, no-store" || !strings.HasPrefix(cookie, "__anchor_page=") {
