@@ -87,6 +87,9 @@ func endingError(d wire.Deployment) error {
 	case anchor.Canceled:
 		return e.Hintf("To deploy again, run anchor deploy.")
 	}
+	if d.Status == anchor.BuildFailed && d.Source != "" {
+		return e.Hintf("Live traffic was not affected. To see what the build printed, run anchor builds logs %s", d.ID)
+	}
 	if d.ErrorStep == "release" { // the switch itself failed
 		return e.Hintf("anchor status shows what is live, and whether all requests reach it.")
 	}

@@ -54,6 +54,9 @@ func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error
 	}
 	d.forget(ctx, id)
 	phase, why := c.why()
+	if phase == downloadPhase {
+		why += "\n" + d.Builder.AccessHint()
+	}
 	d.Log.ErrorContext(ctx, "build failed", "deploymentId", id, "step", phase, "cause", why, "build", c.Build)
 	err := d.Deploys.BuildFailed(ctx, id, phase, why)
 	if errors.Is(err, anchor.ErrNotFound) {
@@ -61,6 +64,9 @@ func (d *Deployer) buildEnded(ctx context.Context, detail json.RawMessage) error
 	}
 	return err
 }
+
+// downloadPhase is the phase in which CodeBuild clones the repository.
+const downloadPhase = "download_source"
 
 // variable returns the value of a variable of the build, or "".
 func (c buildChange) variable(name string) string {

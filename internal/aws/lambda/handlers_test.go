@@ -381,6 +381,14 @@ func TestBuilder_BuildFailed(t *testing.T) {
 	}
 	s.wantLogged(`"level":"ERROR"`, `"msg":"build failed"`, `"deploymentId":"`+string(d.ID)+`"`, `"step":"build"`)
 
+	private := s.asked("two")
+	event := strings.NewReplacer(`"phase-type": "BUILD"`, `"phase-type": "DOWNLOAD_SOURCE"`).Replace(fmt.Sprintf(buildFailed, "FAILED", private.ID))
+	_, err = s.event(t.Context(), "deploy", event)
+	must(t, err)
+	if got := s.wantStatus(private.ID, anchor.BuildFailed); got.ErrorStep != "download_source" || !strings.Contains(got.ErrorMessage, "Give the builder access.") {
+		t.Errorf("a repository that cannot be cloned: %q: %s", got.ErrorStep, got.ErrorMessage)
+	}
+
 	// A build without a deployment, or of a removed project, is not an error that Lambda should
 	// retry.
 	for _, id := range []string{"", "x", anchor.NewID()} {
