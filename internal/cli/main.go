@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -105,7 +104,7 @@ func (s *shell) rootCommand() *cobra.Command {
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours knows --json
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", ".FlagUsagesWrapped 80 "))
+	root.SetUsageFunc(printUsage)
 	root.PersistentFlags().BoolVar(&s.json, "json", false, "print a single JSON document")
 	root.PersistentFlags().StringVar(&s.project, "project", "", "slug of the project (default: that of anchor.json)")
 	root.AddGroup(&cobra.Group{ID: "main", Title: "Deploy and release:"},

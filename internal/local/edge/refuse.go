@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"html/template"
+	"html"
 	"io"
 	"maps"
 	"net/http"
@@ -178,7 +178,8 @@ func (no *refusal) describeRefusal(h http.Header, id string, asJSON bool) []byte
 		_ = json.NewEncoder(&body).Encode(map[string]any{"title": no.title, "status": no.status, "detail": no.detail})
 	} else {
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		_ = refusalPage.Execute(&body, map[string]any{"Status": no.status, "Title": no.title, "Detail": no.detail})
+		title := html.EscapeString(no.title)
+		fmt.Fprintf(&body, refusalPage, title, no.status, title, html.EscapeString(no.detail))
 	}
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	return body.Bytes()
@@ -221,18 +222,20 @@ func wantsJSON(h http.Header) bool {
 		(strings.Contains(accept, "application/json") || strings.Contains(accept, "application/problem+json"))
 }
 
-var refusalPage = template.Must(template.New("refusal").Parse(`<!doctype html>
+// refusalPage is a format: title, status, title, detail, the texts as HTML. html/template would keep
+// the linker from leaving out methods that nothing calls, a sixth of the binary.
+const refusalPage = `<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<meta name="robots" content="noindex"><title>{{.Title}}</title>
+<meta name="robots" content="noindex"><title>%s</title>
 <style>
 :root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.5rem}
 small{opacity:.6}
 h1{font-size:1.5rem;margin:.25rem 0}
 </style>
-<small>{{.Status}}</small><h1>{{.Title}}</h1><p>{{.Detail}}</p>
+<small>%d</small><h1>%s</h1><p>%s</p>
 </html>
-`))
+`
 
 const notFound = "Not Found\n"
 
