@@ -69,6 +69,8 @@ type Config struct {
 	Tabs       time.Duration // how long open tabs may use it; 0 or less: not at all
 	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
 	Limits     Limits
+	// CompileAfter is how long after its probe a deployment's code is compiled for later starts; 0: 2 s.
+	CompileAfter time.Duration
 
 	Edge    *edge.Edge
 	Cache   *isr.Store
@@ -88,6 +90,8 @@ type Platform struct {
 	memory   *asset.Memory
 	previews *isr.Queue
 	limiting sync.Mutex
+
+	compiling *compiling
 }
 
 // assetMemory is how many bytes of small static files the edge serves from memory, for all sites
@@ -106,10 +110,15 @@ func New(c Config) (*Platform, error) {
 	if c.ProbeLimit <= 0 {
 		c.ProbeLimit = 30 * time.Second
 	}
+	if c.CompileAfter <= 0 {
+		c.CompileAfter = compileAfter
+	}
 	p := &Platform{
 		Config:   c,
 		Registry: newRegistry(c.BaseDomain, c.Edge, c.Warm),
 		memory:   asset.NewMemory(assetMemory, assetInMemory),
+
+		compiling: newCompiling(),
 	}
 	p.tabs = c.Tabs
 	c.Cache.Revalidated = p.invalidateRows
@@ -142,6 +151,8 @@ func (p *Platform) Finish(ctx context.Context) error {
 
 // Close ends every worker. Requests in flight should have ended before.
 func (p *Platform) Close() error {
+	p.compiling.stop()
+	p.compiling.tasks.Wait()
 	// The next stale hit asks again for pages that wait for their revalidation.
 	soon, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

@@ -48,7 +48,11 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 			Hintf("To see its output, run `anchor logs`. Live traffic was not affected.")
 	}
 	note("GET %s answered %d", path, got.code())
-	return p.markReady(ctx, a)
+	if err := p.markReady(ctx, a); err != nil {
+		return err
+	}
+	p.compileLater(s)
+	return nil
 }
 
 // markReady records in the description that the deployment can serve, in case the records are lost.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -28,6 +29,9 @@ func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
 		}
 	}
 	ctx = context.WithoutCancel(ctx) // its functions are stopped; the rest is quick
+	if err := p.dropCompiled(d.ID); err != nil {
+		slog.Warn("remove the compiled code of a deployment; the next sweep tries again", "deploymentId", d.ID, "error", err)
+	}
 	p.wire.keys.Revoke(string(d.ID))
 	p.previews.Drop(string(d.ID))
 	if err := p.Cache.Drop(ctx, string(d.ID)); err != nil {

@@ -37,6 +37,7 @@ func (p *Platform) Restore(ctx context.Context) error {
 		}
 		if s := p.site(live.Deployment); s != nil {
 			s.setWarm(true)
+			p.compileLater(s) // for the Node.js of now, which may be another one
 		}
 	}
 	return nil

@@ -29,6 +29,8 @@ func (p *Platform) workerSpec(d Description, f anchor.Function, env map[string]s
 		spec.Event = worker.CloudFrontRequest
 	case f.Image:
 		spec.Limit = imagesAtOnce
+	case f.Name == anchor.ServerFunction:
+		spec.Compiled = p.dataFolder().compiledOf(d.Deployment, f.Name)
 	}
 	return spec
 }

@@ -48,6 +48,9 @@ func (p *Platform) Sweep(ctx context.Context) error {
 	if _, err := p.Bundles.Collect(ctx, young); err != nil {
 		return err
 	}
+	if err := p.sweepCompiled(); err != nil {
+		return err
+	}
 	if p.Pages != nil {
 		if err := p.Pages.Sweep(); err != nil {
 			return err

@@ -43,6 +43,9 @@ func (p *Platform) Follow(_ context.Context, live anchor.Live) error {
 	if err := p.dataFolder().keepPointer(live); err != nil {
 		slog.Error("keep a copy of the live pointer", "projectId", live.ProjectID, "error", err)
 	}
+	if s := p.site(live.Deployment); s != nil {
+		p.compileLater(s)
+	}
 	return nil
 }
 

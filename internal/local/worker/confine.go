@@ -31,6 +31,11 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 		Limits:   p.processLimits(),
 		Files:    []*os.File{files.listener, files.control}, // fd 3 and 4 of the process
 	}
+	if files.compiled != nil {
+		spec.Files = append(spec.Files, files.compiled) // fd 5
+	} else if path := p.usedCompiled(); path != "" {
+		spec.ReadOnly = append(spec.ReadOnly, path)
+	}
 	if p.spec.Walls.Level >= jail.Namespaced {
 		tmp = "/tmp" // of its own
 	} else {

@@ -212,7 +212,7 @@ func (p *Pool) start() {
 
 // launchProcess starts a process and waits until it is ready.
 func (p *Pool) launchProcess(n int64) (*process, error) {
-	pr, err := p.startProcess(n)
+	pr, err := p.startProcess(n, nil)
 	if err != nil {
 		return nil, &StartError{Name: p.spec.Name, Reason: Failed, Err: err}
 	}

@@ -52,18 +52,27 @@ type process struct {
 type pipes struct {
 	stdin, stdout, stderr, control *os.File // the process's ends
 	listener                       *os.File
+	compiled                       *os.File // where a process that only compiles writes what it has compiled; else nil
 	stdinW, outR, errR, controlR   *os.File
 }
 
-func (p *Pool) startProcess(n int64) (*process, error) {
+// startProcess starts a process. One with a file compiled is there to compile the bundle only.
+func (p *Pool) startProcess(n int64, compiled *os.File) (*process, error) {
 	file, export, err := p.spec.modulePath()
 	if err != nil {
 		return nil, err
 	}
-	args, err := json.Marshal(map[string]any{
+	settings := map[string]any{
 		"module": file, "handler": export, "name": p.spec.Name,
 		"pulse": p.calmTick().Milliseconds(), "busyPulse": beatEvery.Milliseconds(), "mark": p.mark,
-	})
+	}
+	log := p.spec.Log
+	if compiled != nil {
+		settings["compiles"], log = p.spec.Tree, func(Line) {}
+	} else if path := p.usedCompiled(); path != "" {
+		settings["compiled"] = path
+	}
+	args, err := json.Marshal(settings)
 	if err != nil {
 		return nil, err
 	}
@@ -77,6 +86,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 		files.closeAll()
 		return nil, err
 	}
+	files.compiled = compiled
 	if pr.cmd, err = p.startConfined(string(args), files); err != nil {
 		files.closeAll()
 		return nil, fmt.Errorf("run %s: %w", p.node.Path, err)
@@ -84,7 +94,7 @@ func (p *Pool) startProcess(n int64) (*process, error) {
 	files.closeTheirs()
 	pr.stdin = files.stdinW
 	pr.hop = newHop(pr.socket)
-	go pr.watchOutput(files, p.logFrom(pr))
+	go pr.watchOutput(files, pr.logTo(log))
 	return pr, nil
 }
 
@@ -96,11 +106,11 @@ func (p *Pool) nodeFlags() []string {
 	return []string{fmt.Sprintf("--max-old-space-size=%d", heap)}
 }
 
-// logFrom returns a function that forwards lines of pr to the log and keeps the last of them.
-func (p *Pool) logFrom(pr *process) func(Line) {
+// logTo returns a function that forwards lines of the process to log and keeps the last of them.
+func (pr *process) logTo(log func(Line)) func(Line) {
 	return func(line Line) {
 		pr.logs.add(line.Text)
-		p.spec.Log(line)
+		log(line)
 	}
 }
 

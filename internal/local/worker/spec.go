@@ -60,6 +60,11 @@ type Spec struct {
 	Group *cgroup.Group
 	Tree  string // folder that the processes may read, when that is more than Dir
 
+	// Compiled is the folder in which Compile stores the compiled code of the bundle, for this pool
+	// alone; "" stores none. Processes can read the code and not change it from level Filtered on, or
+	// where they run as another user.
+	Compiled string
+
 	User        *User      // the user to run as when Anchor runs as root; nil: the same user
 	MaxMemoryMB int        // of the JavaScript heap (--max-old-space-size); 0: Node.js decides
 	Log         func(Line) // called from several goroutines; nil: logs are dropped

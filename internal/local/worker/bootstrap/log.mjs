@@ -12,10 +12,13 @@ export const current = new AsyncLocalStorage();
 
 // The pipe is written synchronously: an app's log lines just before its death must not be lost.
 export function send(record) {
-  const line = Buffer.from(JSON.stringify(record) + "\n");
-  for (let sent = 0; sent < line.length; ) {
+  writeAll(CONTROL_FD, Buffer.from(JSON.stringify(record) + "\n"));
+}
+
+export function writeAll(fd, data) {
+  for (let sent = 0; sent < data.length; ) {
     try {
-      sent += fs.writeSync(CONTROL_FD, line, sent);
+      sent += fs.writeSync(fd, data, sent);
     } catch (err) {
       if (err.code !== "EAGAIN") return; // the supervisor is gone, and so will this process be
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);

@@ -1,5 +1,7 @@
 // Runs one unmodified OpenNext bundle behind an inherited Unix socket. fd 0: carries stop, and
-// closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life.
+// closes when the supervisor dies. fd 3: the listening socket. fd 4: log lines and signs of life. fd 5: in
+// a process that only compiles, what it has compiled.
+import fs from "node:fs";
 import net from "node:net";
 import { pathToFileURL } from "node:url";
 import { noteResponses } from "./abort.mjs";
@@ -7,6 +9,7 @@ import { Active } from "./active.mjs";
 import { redirectAWS } from "./aws.mjs";
 import { passesBuffers, streamMarkedBodies } from "./body.mjs";
 import { admitEdgeBundles } from "./edge.mjs";
+import { recordCompiled, useCompiled } from "./compiled.mjs";
 import { Connection } from "./exchange.mjs";
 import { beginServing, exit, interceptExits } from "./exit.mjs";
 import { nameFiles } from "./files.mjs";
@@ -20,7 +23,8 @@ import { repairRewrites } from "./rewrite.mjs";
 import { describe, surviveExceptions } from "./uncaught.mjs";
 
 const SOCKET_FD = 3;
-const { module: modulePath, handler: exportName, name, pulse, busyPulse, mark } = JSON.parse(process.env.ANCHOR_WORKER);
+const COMPILED_FD = 5;
+const { module: modulePath, handler: exportName, name, pulse, busyPulse, mark, compiled, compiles } = JSON.parse(process.env.ANCHOR_WORKER);
 delete process.env.ANCHOR_WORKER;
 process.argv[1] = modulePath;
 
@@ -51,6 +55,9 @@ globalThis.awslambda = {
   },
 };
 
+const writeCompiled = compiles && recordCompiled(fs.realpathSync(compiles));
+useCompiled(compiled);
+
 const app = { name, handler: withImageErrors(await load()), canStream: passesBuffers(modulePath) };
 const server = net.createServer((socket) => new Connection(socket, serve));
 server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => {
@@ -77,6 +84,7 @@ function serve(request, reply) {
   active.add(invocation);
   Promise.all([reply.closed, invocation.run()]).then(() => {
     active.delete(invocation);
+    if (writeCompiled && active.size === 0) writeCompiled(COMPILED_FD);
     if (stopping && active.size === 0) process.exit(0);
   });
 }

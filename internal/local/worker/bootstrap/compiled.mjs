@@ -1,0 +1,114 @@
+// The bundle's CommonJS modules as V8 has compiled them, so that a process need not compile them
+// again. Node.js' own compile cache holds what is compiled when a module is loaded; this one is made
+// after a page was rendered and holds the functions that were needed for it as well. Anchor stores
+// it and shows it to the deployment's processes, which cannot change it.
+//
+// The format: the SHA-256 of the rest, then for each module the length of its name and that of its
+// code (32 bits, little endian), the name, the code, and padding that makes the whole a multiple of 8.
+import { createHash } from "node:crypto";
+import fs from "node:fs";
+import Module from "node:module";
+import path from "node:path";
+import vm from "node:vm";
+import { writeAll } from "./log.mjs";
+
+const SUM_SIZE = 32;
+const ALIGNMENT = 8; // of what V8 reads without a copy
+const BEFORE = "(function (exports, require, module, __filename, __dirname) { ";
+const AFTER = "\n});";
+
+const digestOf = (data) => createHash("sha256").update(data).digest();
+const align = (size) => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
+
+// Makes modules load from file. One that is missing or damaged is no error: they are compiled.
+export function useCompiled(file) {
+  const codes = file ? readCodes(file) : undefined;
+  if (!codes) return;
+  wrapCompile((name, source) => {
+    const cachedData = codes.get(name);
+    return cachedData && toScript(name, source, cachedData);
+  });
+}
+
+function readCodes(file) {
+  let data;
+  try {
+    data = fs.readFileSync(file);
+  } catch {
+    return undefined;
+  }
+  const body = data.subarray(SUM_SIZE);
+  if (!digestOf(body).equals(data.subarray(0, SUM_SIZE))) return undefined;
+  const codes = new Map();
+  for (let at = 0; at < body.length; ) {
+    const [nameSize, codeSize] = [body.readUInt32LE(at), body.readUInt32LE(at + 4)];
+    const codeAt = at + align(8 + nameSize);
+    codes.set(body.toString("utf8", at + 8, at + 8 + nameSize), body.subarray(codeAt, codeAt + codeSize));
+    at = codeAt + align(codeSize);
+  }
+  return codes;
+}
+
+// Observes which modules below root are loaded. The function that it returns writes their code to a
+// descriptor and closes it.
+export function recordCompiled(root) {
+  const scripts = [];
+  wrapCompile((name, source) => {
+    // Only Node.js itself can resolve what import() in a module means.
+    if (!name.startsWith(root + path.sep) || source.includes("import(")) return undefined;
+    const script = toScript(name, source);
+    scripts.push([name, script]);
+    return script;
+  });
+  return (fd) => {
+    const parts = scripts.flatMap(([name, script]) => encode(Buffer.from(name), script.createCachedData()));
+    const body = Buffer.concat(parts);
+    writeAll(fd, digestOf(body));
+    writeAll(fd, body);
+    fs.closeSync(fd);
+  };
+}
+
+function encode(name, code) {
+  const head = Buffer.alloc(align(8 + name.length));
+  head.writeUInt32LE(name.length, 0);
+  head.writeUInt32LE(code.length, 4);
+  name.copy(head, 8);
+  return [head, code, Buffer.alloc(align(code.length) - code.length)];
+}
+
+// The offset keeps the columns of errors in the first line as they are without the wrapper.
+const toScript = (filename, source, cachedData) =>
+  new vm.Script(BEFORE + source + AFTER, { filename, cachedData, columnOffset: -BEFORE.length });
+
+// Lets scriptOf return the script of a CommonJS module; undefined leaves it to Node.js, as does a
+// syntax error, which Node.js reports better, or by which it knows an ES module.
+function wrapCompile(scriptOf) {
+  const compile = Module.prototype._compile;
+  Module.prototype._compile = function (source, filename, format, ...rest) {
+    const script = mayWrap(source, format) ? tryScript(scriptOf, filename, source) : undefined;
+    if (!script) return compile.call(this, source, filename, format, ...rest);
+    const run = script.runInThisContext();
+    return run.call(this.exports, this.exports, requireOf(this), this, filename, path.dirname(filename));
+  };
+}
+
+const mayWrap = (source, format) =>
+  (format === undefined || format === "commonjs") && !source.startsWith("#!") && !process.sourceMapsEnabled;
+
+function tryScript(scriptOf, filename, source) {
+  try {
+    return scriptOf(filename, source);
+  } catch {
+    return undefined;
+  }
+}
+
+// The require() of a module, as Node.js makes it (lib/internal/modules/helpers.js,
+// makeRequireFunction).
+function requireOf(module) {
+  const require = (id) => module.require(id);
+  const resolve = (request, options) => Module._resolveFilename(request, module, false, options);
+  resolve.paths = (request) => Module._resolveLookupPaths(request, module);
+  return Object.assign(require, { resolve, main: process.mainModule, extensions: Module._extensions, cache: Module._cache });
+}
