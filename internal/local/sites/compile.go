@@ -59,6 +59,9 @@ func (p *Platform) compileLater(s *site) {
 	})
 }
 
+// compileSite has a process render the front page, for which it may not use the deployment's cache:
+// a page that is stored takes little code to answer, and one that is rendered must not be stored
+// once more.
 func (p *Platform) compileSite(ctx context.Context, s *site, pool *worker.Pool) error {
 	select {
 	case <-time.After(p.CompileAfter):

@@ -31,6 +31,7 @@ func (p *Platform) workerSpec(d Description, f anchor.Function, env map[string]s
 		spec.Limit = imagesAtOnce
 	case f.Name == anchor.ServerFunction:
 		spec.Compiled = p.dataFolder().compiledOf(d.Deployment, f.Name)
+		spec.CompileEnv = awswire.ServerEnv(p.wire.endpoint, awswire.Key{ID: "none", Secret: "none"}) // see compileSite
 	}
 	return spec
 }

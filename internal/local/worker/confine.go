@@ -31,7 +31,9 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 		Limits:   p.processLimits(),
 		Files:    []*os.File{files.listener, files.control}, // fd 3 and 4 of the process
 	}
+	var env map[string]string
 	if files.compiled != nil {
+		env = p.spec.CompileEnv
 		spec.Files = append(spec.Files, files.compiled) // fd 5
 	} else if path := p.usedCompiled(); path != "" {
 		spec.ReadOnly = append(spec.ReadOnly, path)
@@ -43,7 +45,7 @@ func (p *Pool) startConfined(args string, files *pipes) (*exec.Cmd, error) {
 	}
 	// Passed in the environment, which other users cannot read, not in the command line, which they
 	// can.
-	spec.Env = append(p.spec.processEnv(p.node, tmp), "ANCHOR_WORKER="+args)
+	spec.Env = append(p.spec.processEnv(p.node, tmp, env), "ANCHOR_WORKER="+args)
 	return p.wallsOf().Start(spec, func(cmd *exec.Cmd) {
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = files.stdin, files.stdout, files.stderr
 	}, start)

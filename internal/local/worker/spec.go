@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -64,6 +65,8 @@ type Spec struct {
 	// alone; "" stores none. Processes can read the code and not change it from level Filtered on, or
 	// where they run as another user.
 	Compiled string
+	// CompileEnv replaces variables of Env in the process of Compile.
+	CompileEnv map[string]string
 
 	User        *User      // the user to run as when Anchor runs as root; nil: the same user
 	MaxMemoryMB int        // of the JavaScript heap (--max-old-space-size); 0: Node.js decides
@@ -129,8 +132,9 @@ func (s Spec) modulePath() (file, export string, err error) {
 	return "", "", fmt.Errorf("worker: bundle %s has no %s.mjs, .js or .cjs; build the app again", s.Dir, s.Handler[:dot])
 }
 
-// processEnv returns Env for the process, with the few variables that programs cannot do without.
-func (s Spec) processEnv(node Node, tmp string) []string {
+// processEnv returns Env for the process, with the few variables that programs cannot do without, and
+// with others in the place of its own.
+func (s Spec) processEnv(node Node, tmp string, others map[string]string) []string {
 	env := map[string]string{
 		"PATH":   filepath.Dir(node.Path) + ":/usr/local/bin:/usr/bin:/bin",
 		"HOME":   tmp,
@@ -138,9 +142,8 @@ func (s Spec) processEnv(node Node, tmp string) []string {
 		// As Lambda sets it; bundles of OpenNext 2 find their cache handler by it.
 		"LAMBDA_TASK_ROOT": s.Dir,
 	}
-	for name, value := range s.Env {
-		env[name] = value
-	}
+	maps.Copy(env, s.Env)
+	maps.Copy(env, others)
 	list := make([]string, 0, len(env))
 	for name, value := range env {
 		list = append(list, name+"="+value)
