@@ -100,10 +100,12 @@ func readTree(t *testing.T, dir string) map[string]string {
 
 func wantNoLeftovers(t *testing.T, store *artifact.Store) {
 	t.Helper()
-	left, err := filepath.Glob(filepath.Join(storeDir(store), "incoming", "*.part"))
-	must(t, err)
-	if len(left) != 0 {
-		t.Errorf("left behind: %v", left)
+	for _, pattern := range []string{"*.part", "*/*.part"} {
+		left, err := filepath.Glob(filepath.Join(storeDir(store), "incoming", pattern))
+		must(t, err)
+		if len(left) != 0 {
+			t.Errorf("left behind: %v", left)
+		}
 	}
 }
 

@@ -70,7 +70,11 @@ func (s *Store) haveContent(digest Digest, size int64) (bool, error) {
 
 // writeTemp makes a new read-only file with what fill writes and returns its name.
 func (s *Store) writeTemp(what string, fill func(io.Writer) error) (_ string, err error) {
-	temp := tempPath()
+	lane, err := s.takeLane()
+	if err != nil {
+		return "", err
+	}
+	temp := lane + "/" + tempName()
 	file, err := os.OpenFile(s.joinPath(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
 	if err != nil {
 		return "", diskError(err, "store %s", what)
@@ -134,11 +138,12 @@ func wrongLength(digest Digest, read, size int64) error {
 // adoptFile renames a temporary file to name, unless a file of that name exists: that one has the
 // same content and may be in use. Its size is reserved.
 func (s *Store) adoptFile(temp, name string, size int64) error {
-	linking := os.Link(s.joinPath(temp), s.joinPath(name))
-	if linking == nil || errors.Is(linking, fs.ErrExist) {
-		if linking != nil {
-			s.unowned.releaseBytes(size)
-		}
+	err := moveNew(s.joinPath(temp), s.joinPath(name))
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, fs.ErrExist) {
+		s.unowned.releaseBytes(size)
 		if err := os.Remove(s.joinPath(temp)); err != nil {
 			return diskError(err, "remove %s", s.joinPath(temp))
 		}
@@ -171,4 +176,5 @@ func (r *reading) Read(p []byte) (int, error) {
 
 const tempSuffix = ".part"
 
-func tempPath() string { return incomingDir + "/" + rand.Text() + tempSuffix }
+func tempName() string { return rand.Text() + tempSuffix }
+func tempPath() string { return incomingDir + "/" + tempName() }

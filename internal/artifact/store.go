@@ -39,6 +39,7 @@ type Store struct {
 	MaxUnowned int64
 
 	unowned unowned
+	lanes   lanes
 
 	dir  string
 	root *os.Root
@@ -90,6 +91,14 @@ func (s *Store) prepareFolders() error {
 		if err := s.makeFolder(folder.name, folder.mode); err != nil {
 			return err
 		}
+	}
+	for _, name := range []string{incomingDir, treesDir} {
+		folder, err := s.root.Open(name)
+		if err != nil {
+			return diskError(err, "open %s", s.joinPath(name))
+		}
+		spreadFolders(folder)
+		folder.Close()
 	}
 	var err error
 	if s.folds, err = s.findFolds(); err != nil {

@@ -35,8 +35,13 @@ func Build(ctx context.Context, place Place, opts BuildOptions, files []File) (*
 	}
 	defer root.Close()
 
-	entries, err := buildEntries(ctx, builder{root: root, variants: place.Variants}, opts.Parallel, files)
+	b := builder{root: root, variants: place.Variants, made: &newVariants{names: map[string]string{}}}
+	defer b.dropVariants()
+	entries, err := buildEntries(ctx, b, opts.Parallel, files)
 	if err != nil {
+		return nil, err
+	}
+	if err := b.keepVariants(); err != nil {
 		return nil, err
 	}
 	index := newIndex(place, cleanPrefix(opts.Prefix), opts.ModTime, len(files))
@@ -78,6 +83,7 @@ func buildEntries(ctx context.Context, b builder, parallel int, files []File) ([
 type builder struct {
 	root     *os.Root
 	variants string
+	made     *newVariants
 }
 
 func (b builder) buildEntry(ctx context.Context, f File) (*entry, error) {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -63,8 +64,9 @@ func (b builder) ensureVariant(ctx context.Context, f File, enc encoder) (int64,
 	return size, nil
 }
 
-// compressFile writes a temporary file beside name and renames it: a variant is whole or absent. Two
-// builds of the same digest write the same bytes, so it does not matter which rename is last.
+// compressFile writes a temporary file beside name, which keepVariants renames: a variant is whole or
+// absent. Two builds of the same digest write the same bytes, so it does not matter which rename
+// is last.
 func (b builder) compressFile(ctx context.Context, f File, enc encoder, name string) (size int64, err error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return 0, err
@@ -88,10 +90,44 @@ func (b builder) compressFile(ctx context.Context, f File, enc encoder, name str
 		}
 		size = 0
 	}
-	if err := tmp.Sync(); err != nil {
-		return 0, err
+	b.made.add(tmp.Name(), name)
+	return size, nil
+}
+
+// newVariants are the variants that a build has written under temporary names.
+type newVariants struct {
+	mu    sync.Mutex
+	names map[string]string // by temporary name
+}
+
+func (v *newVariants) add(temp, name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.names[temp] = name
+}
+
+// keepVariants makes the new variants durable, all at once, and gives them their names.
+func (b builder) keepVariants() error {
+	if len(b.made.names) == 0 {
+		return nil
 	}
-	return size, os.Rename(tmp.Name(), name)
+	if err := syncFiles(b.variants, b.made.names); err != nil {
+		return fmt.Errorf("make the compressed files durable: %w", err)
+	}
+	for temp, name := range b.made.names {
+		if err := os.Rename(temp, name); err != nil {
+			return fmt.Errorf("keep a compressed file: %w", err)
+		}
+		delete(b.made.names, temp)
+	}
+	return nil
+}
+
+// dropVariants removes what a build that failed has written.
+func (b builder) dropVariants() {
+	for temp := range b.made.names {
+		os.Remove(temp)
+	}
 }
 
 func (b builder) encodeFile(ctx context.Context, f File, enc encoder, to *os.File) (int64, error) {
