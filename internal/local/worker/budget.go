@@ -193,15 +193,20 @@ func (p *Pool) yieldOne() bool {
 	if p.closed || p.draining || p.countProcesses((*process).isAble) < 2 {
 		return false
 	}
+	p.yieldLeast()
+	return true
+}
+
+// yieldLeast is yieldOne for a pool that has two. Callers hold mu.
+func (p *Pool) yieldLeast() {
 	var least *process
 	for _, pr := range p.procs {
-		if pr.isAble() && (least == nil || pr.inFlight < least.inFlight) {
+		if pr.isAble() && (least == nil || pr.inFlight <= least.inFlight) { // of two equals the younger
 			least = pr
 		}
 	}
 	least.yielding = true
 	p.dismissLeaving()
-	return true
 }
 
 // idleSince returns since when the process that the pool can spare has been idle.

@@ -27,14 +27,15 @@ type Line struct {
 // record is one JSON line of the control pipe: a sign of life, the first of which reports that the
 // process is ready; the announcement that it is about to end; or a console line.
 type record struct {
-	Alive   bool    `json:"alive"`
-	Leaving string  `json:"leaving"` // why it is about to end: "process.exit(1)"
-	Log     *string `json:"log"`
-	Level   string  `json:"level"`
-	ID      string  `json:"id"`
-	Path    string  `json:"path"`
-	Time    int64   `json:"time"` // Unix milliseconds
-	Vitals  *vitals `json:"vitals"`
+	Alive   bool     `json:"alive"`
+	Leaving string   `json:"leaving"` // why it is about to end: "process.exit(1)"
+	Log     *string  `json:"log"`
+	Level   string   `json:"level"`
+	ID      string   `json:"id"`
+	Path    string   `json:"path"`
+	Time    int64    `json:"time"` // Unix milliseconds
+	Vitals  *vitals  `json:"vitals"`
+	Load    *float64 `json:"load"` // of the event loop since the last report: 0 to 1
 }
 
 // readLines calls line for each line of r until r ends. It drops what a line has beyond maxLine
@@ -77,8 +78,9 @@ func readRaw(r io.Reader, level string, log func(Line)) {
 }
 
 // readControl forwards console lines, and calls beat at each sign of life, leave when the process
-// announces its end, and fares when it reports how it fares.
-func readControl(r io.Reader, beat func(), leave func(why string), fares func(vitals), log func(Line)) {
+// announces its end, fares when it reports how it fares, and loaded when it reports the utilization of
+// its event loop.
+func readControl(r io.Reader, beat func(), leave func(why string), fares func(vitals), loaded func(float64), log func(Line)) {
 	readLines(r, func(text []byte, _ bool) {
 		var rec record
 		if json.Unmarshal(text, &rec) != nil {
@@ -92,6 +94,9 @@ func readControl(r io.Reader, beat func(), leave func(why string), fares func(vi
 		}
 		if rec.Vitals != nil {
 			fares(*rec.Vitals)
+		}
+		if rec.Load != nil {
+			loaded(*rec.Load)
 		}
 		if rec.Log != nil {
 			log(Line{Time: time.UnixMilli(rec.Time), Level: rec.Level, RequestID: rec.ID, Path: rec.Path, Text: *rec.Log})

@@ -19,6 +19,8 @@ type Pool struct {
 	home *home
 	mark string // see fileMark
 
+	hasFreeCPU func() bool
+
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup // starts, supervision and stops
@@ -39,6 +41,7 @@ type Pool struct {
 	ended    Usage // of the processes that have ended
 	seen     Usage // what was last returned
 	backoff  backoff
+	sizer    sizer
 	reaper   *time.Timer   // looks for processes that have been idle for long enough
 	released chan struct{} // closed and replaced when a process loses a request while draining
 }
@@ -75,7 +78,7 @@ func NewPool(node Node, spec Spec) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Pool{node: node, spec: spec, home: home, mark: newFileMark(), min: spec.Min, released: make(chan struct{})}
+	p := &Pool{node: node, spec: spec, home: home, mark: newFileMark(), hasFreeCPU: machine.hasFree, min: spec.Min, released: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	spec.Budget.joinPool(p)
 	p.mu.Lock()

@@ -37,6 +37,7 @@ type process struct {
 
 	// Guarded by Pool.mu.
 	inFlight  int
+	loop      loop
 	idleSince time.Time
 	stopping  bool
 	aside     bool      // takes suspects only, see Pool.acquire
@@ -94,7 +95,7 @@ func (p *Pool) startProcess(n int64, compiled *os.File) (*process, error) {
 	files.closeTheirs()
 	pr.stdin = files.stdinW
 	pr.hop = newHop(pr.socket)
-	go pr.watchOutput(files, pr.logTo(log))
+	go pr.watchOutput(files, func(load float64) { p.noteLoad(pr, load) }, pr.logTo(log))
 	return pr, nil
 }
 
@@ -115,13 +116,13 @@ func (pr *process) logTo(log func(Line)) func(Line) {
 }
 
 // watchOutput reads the output of the process until it has ended.
-func (pr *process) watchOutput(files *pipes, log func(Line)) {
+func (pr *process) watchOutput(files *pipes, loaded func(float64), log func(Line)) {
 	pid := pr.cmd.Process.Pid
 	var readers sync.WaitGroup
 	readers.Go(func() { readRaw(&drainingReader{file: files.outR}, "info", log) })
 	readers.Go(func() { readRaw(&drainingReader{file: files.errR}, "error", log) })
 	readers.Go(func() {
-		readControl(&drainingReader{file: files.controlR}, pr.beatFunc(), pr.announceEnd, pr.setVitals, log)
+		readControl(&drainingReader{file: files.controlR}, pr.beatFunc(), pr.announceEnd, pr.setVitals, loaded, log)
 	})
 	_ = pr.cmd.Wait() // the exit code is in ProcessState
 	close(pr.gone)

@@ -1,6 +1,7 @@
 // The requests under way. While there are some, and for a while after, the process sends signs of
 // life several times a second: when they stop, the supervisor sends new requests elsewhere. An idle
 // process is not woken for that.
+import { performance } from "node:perf_hooks";
 import { send } from "./log.mjs";
 import { beginMeasuring, endMeasuring, reportVitals } from "./vitals.mjs";
 
@@ -11,6 +12,7 @@ const LINGER_MS = 6000;
 export class Active extends Set {
   #period; // milliseconds between two signs
   #timer;
+  #before; // the utilization of the event loop at the last sign
   #idle = 0; // periods in a row without a request
 
   constructor(period) {
@@ -26,12 +28,15 @@ export class Active extends Set {
   #begin() {
     this.#idle = 0;
     send({ alive: true });
+    this.#before = performance.eventLoopUtilization();
     beginMeasuring();
     this.#timer = setInterval(() => this.#beat(), this.#period).unref();
   }
 
   #beat() {
-    send({ alive: true });
+    const now = performance.eventLoopUtilization();
+    send({ alive: true, load: performance.eventLoopUtilization(now, this.#before).utilization });
+    this.#before = now;
     reportVitals();
     this.#idle = this.size > 0 ? 0 : this.#idle + 1;
     if (this.#idle * this.#period <= LINGER_MS) return;

@@ -8,6 +8,7 @@ console.log("the bundle is imported");
 
 export async function handler(event) {
   const query = new URLSearchParams(event.rawQueryString);
+  for (const end = performance.now() + Number(query.get("burn")); performance.now() < end; );
   const answer = { facts: await facts(), word: require("./word.cjs")() };
   if (query.has("write")) answer.written = attempt(() => fs.writeFileSync(query.get("write"), "x"));
   if (query.has("remove")) answer.removed = attempt(() => fs.rmSync(query.get("remove")));
