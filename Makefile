@@ -59,7 +59,7 @@ demo: check-node anchor examples/storefront/.open-next/.stamp ## Build, start, d
 	@scripts/demo
 
 .PHONY: examples
-examples: check-node $(addprefix examples/,$(addsuffix /.open-next/.stamp,storefront pages legacy)) ## Build the example apps with OpenNext
+examples: check-node $(addprefix examples/,$(addsuffix /.open-next/.stamp,storefront pages legacy atlas)) ## Build the example apps with OpenNext
 
 # An example is built again when its sources or its lockfile change.
 examples/%/.open-next/.stamp: check-node FORCE

@@ -25,7 +25,7 @@ func (x *exchange) send(entry *cache.Entry, status cache.Status) {
 	if !part { // a part is one of the body as it is, whose tag is a strong one
 		coding = asset.Coding(x.r.Header["Accept-Encoding"])
 	}
-	form := x.site.formFor(entry, coding)
+	form := x.site.formFor(x.found, entry, coding)
 	h := x.res.Header()
 	maps.Copy(h, form.Header)
 	h["Age"] = []string{strconv.FormatInt(int64(entry.Age(now)/time.Second), 10)}
@@ -52,13 +52,17 @@ func ofWhole(h http.Header) {
 }
 
 // formFor returns a stored answer in a content coding, if it has one.
-func (s *Site) formFor(entry *cache.Entry, coding string) *cache.Form {
+func (s *Site) formFor(found *cache.Request, entry *cache.Entry, coding string) *cache.Form {
 	if form := entry.Ready(coding); form != nil {
 		return form
 	}
 	form := s.form(entry, "")
-	if form.Codable && coding != "" {
-		return s.form(entry, coding)
+	if !form.Codable || coding == "" {
+		return form
+	}
+	form = s.form(entry, coding)
+	if entry.Encoded(coding) == nil {
+		found.Encoded(entry)
 	}
 	return form
 }
@@ -72,7 +76,9 @@ func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
 			addVary(h, "Accept-Encoding")
 		}
 		if coding != "" {
-			body = encodeWhole(coding, body)
+			if body = entry.Encoded(coding); body == nil {
+				body = encodeWhole(coding, entry.Body)
+			}
 			h["Content-Encoding"] = []string{coding}
 			for _, name := range ofIdentity {
 				delete(h, name)

@@ -194,11 +194,16 @@ func (e *Edge) run(site *Site, t target, res *response, r *http.Request) {
 func (e *Edge) invokeFunction(site *Site, t target, guarded bool, res *response, r *http.Request) {
 	res.beginFunction(t.function)
 	t.function = site.hinting(t.function, res, r)
-	if site.Cache == nil || !res.outside || res.tunnel != nil {
+	if site.Cache == nil || res.tunnel != nil {
 		e.call(t.function, res, r)
 		return
 	}
 	x := exchange{edge: e, site: site, target: t, res: res, r: r}
+	if !res.outside {
+		res.began = x.noteRevalidation
+		e.call(t.function, res, r)
+		return
+	}
 	x.serve(guarded)
 }
 

@@ -209,16 +209,20 @@ func isAbort(value any) bool {
 
 // noteRevalidation makes the stored answers invalid after Next.js has rendered a page again for
 // res.revalidate() or because its time was over, before the answer says so: those that were made
-// from the page, and those of which it is not known.
+// from the page, at whatever address, and those of which it is not known from which pages they were made.
+// A page that Anchor itself asks for may have been stored even if the answer is an error. Of others only
+// an answer that says so proves that the client knew the app's secret.
 func (x *exchange) noteRevalidation() {
-	if x.res.Header().Get("X-Nextjs-Cache") != "REVALIDATED" {
+	rendered := x.res.Header().Get("X-Nextjs-Cache") == "REVALIDATED"
+	if x.r.Header["X-Prerender-Revalidate"] == nil || x.res.outside && !rendered {
 		return
 	}
-	if keys := x.res.trace.keys(); len(keys) > 0 {
-		x.site.Cache.InvalidateTags(keys...)
-		return
+	switch keys := x.res.trace.keys(); {
+	case len(keys) > 0:
+		x.site.Cache.InvalidateKeys(keys...)
+	case rendered || !x.res.trace.keyed:
+		x.site.Cache.Invalidate()
 	}
-	x.site.Cache.Invalidate()
 }
 
 // invalidate makes the stored responses of a resource invalid after an unsafe request that did not

@@ -33,7 +33,7 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 	if r.accept != "" {
 		coding = asset.Coding([]string{r.accept})
 	}
-	form := site.formFor(entry, coding)
+	form := site.formFor(&found, entry, coding)
 	switch r.noneMatch {
 	case "":
 		h.file = asset.Ready{Header: form.Whole, Body: form.Body}

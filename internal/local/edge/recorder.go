@@ -173,7 +173,7 @@ func (c *recorder) store() {
 	}
 	entry, stored := c.found.Put(cache.Response{
 		Status: c.status, Header: h, Body: body, Lifetime: c.life, Sequence: c.flight.Sequence(), Received: c.received,
-		Tags: c.trace.tags, Traced: c.trace.complete,
+		Tags: c.trace.tags, Traced: c.trace.complete, Keyed: c.trace.keyed,
 		// Once: an app that does not keep the page would render it each time.
 		Untold: c.trace.rendered && (c.stale == nil || !c.stale.IsUntold()),
 	})
@@ -197,7 +197,7 @@ func (c *recorder) confirm() *cache.Entry {
 	}
 	entry, stored := c.found.Put(cache.Response{
 		Status: c.stale.Status, Header: h, Body: c.stale.Body, Lifetime: life, Sequence: c.flight.Sequence(), Received: c.received,
-		Tags: c.trace.tags, Traced: c.trace.complete,
+		Tags: c.trace.tags, Traced: c.trace.complete, Keyed: c.trace.keyed,
 	})
 	if stored {
 		c.flight.End(cache.Done, entry)

@@ -11,7 +11,8 @@ import (
 
 // HeaderTags lists, in the answer of a function, what it read of the app's own cache: of each entry
 // the tags (t and the tag) and, if it is a page, the key (k and the key), percent-encoded and
-// separated by commas. Without the field it is not known. The worker sets it, never the app.
+// separated by commas. A "?" among them says that not all tags are known; the keys are complete.
+// Without the field neither is known. The worker sets it, never the app.
 const HeaderTags = "X-Anchor-Tags"
 
 // keyTag returns the tag of all answers that were made from the entry of the app's cache with a key.
@@ -21,6 +22,7 @@ func keyTag(key string) string { return cache.InternalTag + strings.Trim(path.Cl
 type trace struct {
 	tags     []string
 	complete bool // there is nothing else
+	keyed    bool // there are no keys but those in tags
 	rendered bool // the app has rendered the page for this answer, and names the tags with the next one
 }
 
@@ -32,9 +34,9 @@ func takeTrace(h http.Header, bare bool) trace {
 	lines, named := h[HeaderTags]
 	delete(h, HeaderTags)
 	if bare {
-		return trace{complete: true}
+		return trace{complete: true, keyed: true}
 	}
-	t := trace{complete: named}
+	t := trace{complete: named, keyed: named}
 	for _, line := range lines {
 		for item := range strings.SplitSeq(line, ",") {
 			t.add(item)
@@ -52,14 +54,17 @@ func takeTrace(h http.Header, bare bool) trace {
 func (t *trace) add(item string) {
 	text, err := url.PathUnescape(item)
 	switch {
-	case err != nil || text == "":
-		t.complete = t.complete && item == ""
-	case text[0] == 'k':
-		t.tags = append(t.tags, keyTag(text[1:]))
-	case text[0] == 't' && isPlainTag(text[1:]):
-		t.tags = append(t.tags, text[1:])
-	default:
+	case text == "" && err == nil:
+	case text == "?" && item == "?":
 		t.complete = false
+	case err == nil && text[0] == 'k':
+		t.tags = append(t.tags, keyTag(text[1:]))
+	case err == nil && text[0] == 't' && isPlainTag(text[1:]):
+		t.tags = append(t.tags, text[1:])
+	case err == nil && text[0] == 't':
+		t.complete = false
+	default:
+		t.complete, t.keyed = false, false
 	}
 }
 
@@ -89,3 +94,7 @@ func (s *Site) InvalidateEntries(tags, keys []string) {
 	}
 	s.Cache.InvalidateTags(all...)
 }
+
+// InvalidatePage makes the answers invalid that were made from the page with a key in the app's cache, at
+// whatever address, and those of which it is not known from which pages they were made.
+func (s *Site) InvalidatePage(key string) { s.Cache.InvalidateKeys(keyTag(key)) }

@@ -3,6 +3,8 @@ package edge
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +19,7 @@ func taggedApp(t *testing.T) *cachedApp {
 			w.Header().Set(HeaderTags, tags[0])
 		}
 		state := r.URL.Query().Get("state")
-		if r.Header.Get("X-Prerender-Revalidate") != "" {
+		if r.Header.Get("X-Prerender-Revalidate") != "" && !r.URL.Query().Has("fails") {
 			state = "REVALIDATED"
 		}
 		w.Header().Set("X-Nextjs-Cache", state)
@@ -137,4 +139,48 @@ func TestTags_RevalidationOfOnePage(t *testing.T) {
 	if again := a.get(t, "a.test", "/unknown"); again.body == unknown.body || strings.HasPrefix(again.header.Get("Cache-Status"), "anchor; hit") {
 		t.Error("an answer of which nothing is known stays")
 	}
+}
+
+// What Next.js renders again concerns the page, at every address, and nothing else: neither answers of
+// which only the tags are not known, nor those that were made from no page. A request of Anchor's own is trusted
+// whatever it is answered with, that of a client only with Next.js' word.
+func TestTags_RevalidationKnowsTheKey(t *testing.T) {
+	a := taggedApp(t)
+	others := []string{"/other?state=HIT&tags=tall,k/other", "/new?state=MISS&tags=k/new,?", "/data?state=&tags=?", "/none?state=&tags="}
+	pages := []string{"/page?state=HIT&tags=tall,k/page", "/rewritten?state=MISS&tags=k/page,?"}
+	before := map[string]string{}
+	for _, target := range append(others, pages...) {
+		before[target] = a.get(t, "a.test", target).body
+	}
+	revalidate := func(own bool, target string) {
+		if !own {
+			a.get(t, "a.test", target, "X-Prerender-Revalidate", "secret")
+			return
+		}
+		r := httptest.NewRequest(http.MethodHead, target, nil)
+		r.Header.Set("X-Prerender-Revalidate", "secret")
+		a.Dispatch(a.site, httptest.NewRecorder(), r)
+	}
+	wantChanged := func(what string, changed ...string) {
+		t.Helper()
+		for target, body := range before {
+			now := a.get(t, "a.test", target).body
+			if want := slices.Contains(changed, target); (now != body) != want {
+				t.Errorf("%s: %s changed: %t", what, target, !want)
+			}
+			before[target] = now
+		}
+	}
+	revalidate(false, "/page?tags=tall,k/page")
+	wantChanged("a client's", pages...)
+	revalidate(true, "/page?tags=tall,k/page")
+	wantChanged("Anchor's own", pages...)
+	revalidate(true, "/page?fails=1&tags=tall,k/page")
+	wantChanged("one that fails", pages...)
+	revalidate(false, "/page?fails=1&tags=tall,k/page")
+	wantChanged("one that a client invents")
+	revalidate(true, "/page?fails=1&tags=")
+	wantChanged("one that is redirected")
+	revalidate(true, "/page?fails=1")
+	wantChanged("one of which nothing is known", append(others, pages...)...)
 }

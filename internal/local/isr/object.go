@@ -88,7 +88,11 @@ func (s *Store) replaceObject(ns, key string, f *atomicfile.File, size int64) er
 
 // Delete removes the object of a key, seeded or written. A key that does not exist is not an error.
 func (s *Store) Delete(ctx context.Context, ns, key string) error {
-	defer s.revalidated(ns, nil)
+	defer func() {
+		if s.Deleted != nil {
+			s.Deleted(ns, key)
+		}
+	}()
 	// The seed is deleted first: after a kill between the two steps, the written entry is still
 	// there, not an older one.
 	if err := s.deleteSeed(ctx, ns, key); err != nil {

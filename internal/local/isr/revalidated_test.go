@@ -12,6 +12,7 @@ import (
 func TestRevalidated(t *testing.T) {
 	s := open(t, t.TempDir())
 	var told []string
+	s.Deleted = func(ns, key string) { told = append(told, ns+" deleted "+key) }
 	s.Revalidated = func(ns string, revalidated []isr.TagRow) {
 		rows, err := s.ByTag(t.Context(), ns, "t")
 		if err != nil {
@@ -47,5 +48,5 @@ func TestRevalidated(t *testing.T) {
 	if err := s.Delete(t.Context(), "one", "k"); err != nil {
 		t.Fatal(err)
 	}
-	want("an object is deleted", "one")
+	want("an object is deleted", "one deleted k")
 }

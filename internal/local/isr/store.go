@@ -19,10 +19,12 @@ var ErrNotFound = errors.New("no such object in the incremental cache")
 // use; only one Store may have a folder open.
 type Store struct {
 	Quota Quota // set before the first use
-	// Revalidated is called when tags of a namespace were revalidated or an object was deleted,
-	// before the call that did it returns: what was made from the rows' entries earlier is out of
-	// date, and without rows what was made from anything. Set it before the first use; may be nil.
+	// Revalidated is called when tags of a namespace were revalidated, before the call that did it
+	// returns: what was made from the rows' entries earlier is out of date, and without rows what
+	// was made from anything. Set it before the first use; may be nil.
 	Revalidated func(ns string, rows []TagRow)
+	// Deleted is the same for an object that was deleted.
+	Deleted func(ns, key string)
 
 	dir string
 	db  *database

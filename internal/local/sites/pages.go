@@ -15,6 +15,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
+	"github.com/anchor-deploy/anchor/internal/local/isr/awswire"
 )
 
 // share opens the deployment's namespace among the answers that visitors share.
@@ -58,6 +59,32 @@ func (p *Platform) invalidateRows(ns string, rows []isr.TagRow) {
 	s.edge.InvalidateEntries(compacted(tags), compacted(keys))
 }
 
+// invalidateObject makes the stored answers invalid that were made from an entry which the app has
+// deleted: Next.js deletes a page that does not exist any more. Of an entry that is no page it is not known.
+func (p *Platform) invalidateObject(ns, object string) {
+	s := p.siteByName(ns)
+	if s == nil || s.edge.Cache == nil {
+		return
+	}
+	if key, ok := pageKeyOf(s.Build, object); ok {
+		s.edge.InvalidatePage(key)
+		return
+	}
+	s.edge.Cache.Invalidate()
+}
+
+// pageKeyOf returns the key of a page as the app knows it, of the object in which OpenNext stores it.
+func pageKeyOf(b anchor.Build, object string) (key string, isPage bool) {
+	rest, stored := strings.CutPrefix(object, awswire.CachePrefix+"/")
+	rest, isPage = strings.CutSuffix(rest, ".cache")
+	for _, build := range []string{b.CacheBuild, b.BuildID} {
+		if key, ok := strings.CutPrefix(rest, build+"/"); ok && stored && isPage && build != "" {
+			return key, true
+		}
+	}
+	return "", false
+}
+
 // namesOf returns the tag and the key of a row as the app knows them: OpenNext puts the build before
 // both, and in its other mode "_tag" between, with the same text for both.
 func namesOf(b anchor.Build, row isr.TagRow) (tag, key string, known bool) {
@@ -74,13 +101,6 @@ func namesOf(b anchor.Build, row isr.TagRow) (tag, key string, known bool) {
 func compacted(names []string) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-// invalidate makes all stored answers of a deployment invalid.
-func (p *Platform) invalidate(ns string) {
-	if s := p.siteByName(ns); s != nil && s.edge.Cache != nil {
-		s.edge.Cache.Invalidate()
-	}
 }
 
 // dropPages removes the stored answers of a deployment that is removed.

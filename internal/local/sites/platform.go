@@ -121,7 +121,7 @@ func New(c Config) (*Platform, error) {
 		compiling: newCompiling(),
 	}
 	p.tabs = c.Tabs
-	c.Cache.Revalidated = p.invalidateRows
+	c.Cache.Revalidated, c.Cache.Deleted = p.invalidateRows, p.invalidateObject
 	p.previews = isr.NewQueue(p.revalidatePage, isr.QueueOptions{})
 	w, err := p.serveWire()
 	if err != nil {

@@ -49,9 +49,10 @@ func (p *Platform) revalidateNow(ctx context.Context, ns string, page awswire.Pa
 			return err
 		}
 	}
+	// The edge has made the answers invalid that were made from the page if it was rendered
+	// (edge.noteRevalidation), and the incremental cache those of a page that was deleted.
 	done := got.Header().Get("x-nextjs-cache") == "REVALIDATED" || got.code() == http.StatusOK ||
 		got.code() == http.StatusNotFound && page.OnlyGenerated
-	p.invalidate(ns) // also when the page failed: it may have been rendered
 	if !done {
 		return fmt.Errorf("%s answered %d", page.URL, got.code())
 	}

@@ -33,3 +33,16 @@ func TestTagRows_Names(t *testing.T) {
 		t.Error("a build without an id has tags")
 	}
 }
+
+func TestPageKeyOf(t *testing.T) {
+	t.Parallel()
+	b := anchor.Build{BuildID: "b1", CacheBuild: "d1"}
+	for object, want := range map[string]string{
+		"_cache/d1/en/knots.cache": "en/knots", "_cache/b1/index.cache": "index", "_cache/d1/a.b.cache": "a.b",
+		"_cache/__fetch/d1/0123": "", "_cache/d2/index.cache": "", "d1/index.cache": "", "_cache/d1/index": "", "": "",
+	} {
+		if key, ok := pageKeyOf(b, object); key != want || ok != (want != "") {
+			t.Errorf("%s: %q, %t", object, key, ok)
+		}
+	}
+}

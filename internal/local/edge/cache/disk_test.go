@@ -72,6 +72,51 @@ func TestDisk_RestartFindsAnswers(t *testing.T) {
 	}
 }
 
+// What was encoded before or after an answer was written is not encoded again after a restart.
+func TestDisk_KeepsEncodedBodies(t *testing.T) {
+	dir := t.TempDir()
+	s, n := openDisk(t, dir, 1<<20, 1<<20)
+	encode := func(r *Request, coding string) {
+		e, _ := r.Find(time.Now())
+		e.Prepare(coding, func() *Form { return &Form{Body: []byte(coding + " of " + string(e.Body))} })
+		r.Encoded(e)
+	}
+	put(t, ask(n, "/a"), "a")
+	encode(ask(n, "/a"), "br")
+	s.flush()
+	encode(ask(n, "/a"), "gzip")
+	s.flush()
+	put(t, ask(n, "/b"), "b")
+	s.flush()
+	put(t, ask(n, "/gone"), "gone")
+	s.flush()
+	encode(ask(n, "/gone"), "br")
+	n.InvalidateResource(ask(n, "/gone").Resource)
+	s.flush()
+	if usage := s.Usage().Disk; usage.Entries != 2 || usage.Bytes != 2*leastFile || usage.Written != 4 {
+		t.Errorf("usage is %+v", usage)
+	}
+	s.kill()
+	s, n = openDisk(t, dir, 1<<20, 1<<20)
+	for path, want := range map[string]string{"/a": "a, br of a, gzip of a, ", "/b": "b, , , ", "/gone": ", "} {
+		got := recalled(ask(n, path)) + ", "
+		if e, _ := ask(n, path).Find(time.Now()); e != nil {
+			got += string(e.Encoded("br")) + ", " + string(e.Encoded("gzip")) + ", "
+		}
+		if got != want {
+			t.Errorf("%s is %q, want %q", path, got, want)
+		}
+	}
+	encode(ask(n, "/a"), "zstd") // with what the disk had
+	s.flush()
+	s.kill()
+	_, n = openDisk(t, dir, 1<<20, 1<<20)
+	recalled(ask(n, "/a"))
+	if e, _ := ask(n, "/a").Find(time.Now()); e == nil || len(e.encodedBodies()) != 3 {
+		t.Errorf("after a second restart: %+v", e)
+	}
+}
+
 func TestDisk_KillKeepsWhatIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	s, n := openDisk(t, dir, 1<<20, 1<<20)

@@ -14,13 +14,13 @@ import (
 
 // A file on disk is
 //
-//	magic, length of the head (4 octets, big-endian), head, SHA-256 of the head, body
+//	magic, length of the head (4 octets, big-endian), head, SHA-256 of the head, body, encoded bodies
 //
-// and the head, of strings and numbers with their lengths before them, has the SHA-256 of the body.
+// and the head, of strings and numbers with their lengths before them, has the SHA-256 of each body.
 // A file that is cut off or changed is found by these sums.
 
 // diskMagic begins each file. Change its number when the format changes, or what may be stored.
-const diskMagic = "anchor-answer 1\n"
+const diskMagic = "anchor-answer 2\n"
 
 // longestHead bounds what is read of a file before its sum is known.
 const longestHead = 1 << 20
@@ -32,32 +32,48 @@ type fileHead struct {
 	namespace string
 	key       Key
 	entry     *Entry // without a body
-	bodySize  int64
-	bodySum   [sha256.Size]byte
+	body      storedBody
+	encoded   []storedBody
+}
+
+// storedBody describes a body in a file.
+type storedBody struct {
+	coding string
+	size   int64
+	sum    [sha256.Size]byte
+}
+
+func describe(coding string, body []byte) storedBody {
+	return storedBody{coding, int64(len(body)), sha256.Sum256(body)}
 }
 
 func encodeFile(namespace string, key Key, e *Entry) []byte {
-	sum := sha256.Sum256(e.Body)
-	head := appendHead(make([]byte, 0, 1024), namespace, key, e, sum)
+	f := fileHead{namespace: namespace, key: key, entry: e, body: describe("", e.Body)}
+	bodies, size := e.encodedBodies(), len(e.Body)
+	for _, one := range bodies {
+		f.encoded = append(f.encoded, describe(one.coding, one.body))
+		size += len(one.body)
+	}
+	head := f.appendTo(make([]byte, 0, 1024))
 	headSum := sha256.Sum256(head)
-	out := make([]byte, 0, len(diskMagic)+4+len(head)+len(headSum)+len(e.Body))
+	out := make([]byte, 0, len(diskMagic)+4+len(head)+len(headSum)+size)
 	out = append(out, diskMagic...)
 	out = binary.BigEndian.AppendUint32(out, uint32(len(head)))
 	out = append(append(out, head...), headSum[:]...)
-	return append(out, e.Body...)
+	out = append(out, e.Body...)
+	for _, one := range bodies {
+		out = append(out, one.body...)
+	}
+	return out
 }
 
-func appendHead(b []byte, namespace string, key Key, e *Entry, sum [sha256.Size]byte) []byte {
-	b = appendText(b, namespace, string(key[:]), e.resource.Scheme, e.resource.Host, e.resource.Target, string(sum[:]))
-	tagged, traced := int64(0), int64(0)
-	if e.tagged {
-		tagged = 1
-	}
-	if e.traced {
-		traced = 1
-	}
+// appendTo appends the head. decodeHead reads it.
+func (f *fileHead) appendTo(b []byte) []byte {
+	e := f.entry
+	b = appendText(b, f.namespace, string(f.key[:]), e.resource.Scheme, e.resource.Host, e.resource.Target)
+	b = f.body.appendTo(b)
 	for _, n := range []int64{
-		int64(len(e.Body)), int64(e.Status), tagged, traced, e.received.UnixNano(), int64(e.initialAge),
+		int64(e.Status), number(e.tagged), number(e.traced), number(e.keyed), e.received.UnixNano(), int64(e.initialAge),
 		int64(e.Fresh), int64(e.StaleWhileRevalidate), int64(e.StaleIfError),
 	} {
 		b = binary.AppendVarint(b, n)
@@ -69,7 +85,22 @@ func appendHead(b []byte, namespace string, key Key, e *Entry, sum [sha256.Size]
 	for name, values := range e.Header {
 		b = appendList(appendText(b, name), values)
 	}
+	b = binary.AppendUvarint(b, uint64(len(f.encoded)))
+	for _, one := range f.encoded {
+		b = one.appendTo(b)
+	}
 	return b
+}
+
+func (s storedBody) appendTo(b []byte) []byte {
+	return binary.AppendVarint(appendText(b, s.coding, string(s.sum[:])), s.size)
+}
+
+func number(flag bool) int64 {
+	if flag {
+		return 1
+	}
+	return 0
 }
 
 func appendText(b []byte, texts ...string) []byte {
@@ -120,6 +151,13 @@ func (r *headReader) number() int64 {
 	return n
 }
 
+func (r *headReader) body() (s storedBody) {
+	s.coding = r.text()
+	copy(s.sum[:], r.text())
+	s.size = r.number()
+	return s
+}
+
 func (r *headReader) list() []string {
 	var list []string
 	for range r.count() {
@@ -134,9 +172,8 @@ func decodeHead(head []byte) (f fileHead, err error) {
 	f.namespace = r.text()
 	copy(f.key[:], r.text())
 	e := &Entry{resource: Resource{Scheme: r.text(), Host: r.text(), Target: r.text()}}
-	copy(f.bodySum[:], r.text())
-	f.bodySize, e.Status = r.number(), int(r.number())
-	e.tagged, e.traced = r.number() == 1, r.number() == 1
+	f.body, e.Status = r.body(), int(r.number())
+	e.tagged, e.traced, e.keyed = r.number() == 1, r.number() == 1, r.number() == 1
 	e.received, e.initialAge = time.Unix(0, r.number()), time.Duration(r.number())
 	e.Fresh, e.StaleWhileRevalidate = time.Duration(r.number()), time.Duration(r.number())
 	e.StaleIfError = time.Duration(r.number())
@@ -146,6 +183,9 @@ func decodeHead(head []byte) (f fileHead, err error) {
 	for range n {
 		name := r.text()
 		e.Header[name] = r.list()
+	}
+	for range r.count() {
+		f.encoded = append(f.encoded, r.body())
 	}
 	if r.err != nil || len(r.rest) > 0 || len(e.vary) != len(e.values) {
 		return f, errDamaged
@@ -185,15 +225,39 @@ func readWhole(path string) (f fileHead, err error) {
 	if f, err = readHead(file); err != nil {
 		return f, fmt.Errorf("read %s: %w", path, err)
 	}
-	body, err := io.ReadAll(io.LimitReader(file, f.bodySize+1))
-	if err != nil {
+	if f.entry.Body, err = f.body.read(file); err != nil {
 		return f, fmt.Errorf("read %s: %w", path, err)
 	}
-	if int64(len(body)) != f.bodySize || sha256.Sum256(body) != f.bodySum {
+	for _, one := range f.encoded {
+		body, err := one.read(file)
+		if err != nil {
+			return f, fmt.Errorf("read %s: %w", path, err)
+		}
+		f.entry.encoded = append(f.entry.encoded, encodedBody{one.coding, body})
+	}
+	if n, err := file.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
 		return f, fmt.Errorf("read %s: %w", path, errDamaged)
 	}
-	f.entry.Body = body
 	return f, nil
+}
+
+// read reads the body from the front of file.
+func (s storedBody) read(file *os.File) ([]byte, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if s.size < 0 || s.size > info.Size() {
+		return nil, errDamaged
+	}
+	body := make([]byte, s.size)
+	if _, err := io.ReadFull(file, body); err != nil {
+		return nil, damagedOr(err)
+	}
+	if sha256.Sum256(body) != s.sum {
+		return nil, errDamaged
+	}
+	return body, nil
 }
 
 func damagedOr(err error) error {

@@ -195,6 +195,22 @@ func (s *diskSpace) enqueue(key Key, e *Entry) {
 	}
 }
 
+// enqueueAgain makes a response pending whose file lacks what was made since it was written. The file
+// stays until the next one takes its place.
+func (s *diskSpace) enqueueAgain(key Key, e *Entry) {
+	d := s.disk
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	k := variantKey{storeKey{s.namespace, key}, e.variant()}
+	old := s.find(key, e)
+	if old == nil || d.pending[k] != nil || !old.about.isOf(e) || d.broken || !s.namespace.mayStore(e) || !d.isWorthwhile(e) ||
+		d.waiting+e.weight() > d.mostWaiting() {
+		return
+	}
+	d.pending[k] = &pendingFile{entry: e, since: time.Now()}
+	d.waiting += e.weight()
+}
+
 func (s *diskSpace) isLoaded() bool {
 	select {
 	case <-s.loaded:
@@ -224,6 +240,9 @@ func (s *diskSpace) commit(k variantKey, p *pendingFile, scratch string, size in
 	d.unqueue(k)
 	d.state.Written++
 	d.state.Problem = ""
+	if old := s.find(k.key, p.entry); old != nil {
+		s.unlist(old) // its file has been replaced
+	}
 	s.add(&diskFile{space: s, key: k.storeKey, about: p.entry.about(), path: path, size: max(size, leastFile)})
 	return d.evict()
 }
@@ -232,8 +251,13 @@ func (s *diskSpace) commit(k variantKey, p *pendingFile, scratch string, size in
 func (e *Entry) about() *Entry {
 	return &Entry{
 		Status: e.Status, Lifetime: e.Lifetime, resource: e.resource, vary: e.vary, values: e.values, tags: e.tags, tagged: e.tagged,
-		traced: e.traced, received: e.received, initialAge: e.initialAge, sequence: e.sequence,
+		traced: e.traced, keyed: e.keyed, received: e.received, initialAge: e.initialAge, sequence: e.sequence,
 	}
+}
+
+// isOf reports whether e, without header and body, describes other.
+func (e *Entry) isOf(other *Entry) bool {
+	return e.sequence == other.sequence && e.received.Equal(other.received) && e.sameVariant(other)
 }
 
 // recall returns the stored response that a request selects, from disk, and puts it into memory; nil

@@ -25,6 +25,7 @@ type Entry struct {
 	tagged   bool // tags are all that there are
 	untold   bool // the app would name the tags with the next answer
 	traced   bool // of what an app can revalidate, the response has what tags say, and nothing else
+	keyed    bool // tags name all pages of the app's cache that it was made from
 
 	received   time.Time
 	initialAge time.Duration
@@ -33,7 +34,39 @@ type Entry struct {
 	hits       atomic.Int64
 	asked      atomic.Bool
 
-	forms forms
+	forms   forms
+	encoded []encodedBody // that the disk had
+}
+
+// encodedBody is a body in a content coding.
+type encodedBody struct {
+	coding string
+	body   []byte
+}
+
+// Encoded returns the body in a content coding if it does not have to be encoded again; else nil.
+func (e *Entry) Encoded(coding string) []byte {
+	for _, one := range e.encoded {
+		if one.coding == coding {
+			return one.body
+		}
+	}
+	return nil
+}
+
+// encodedBodies returns the body in all content codings that were asked for so far.
+func (e *Entry) encodedBodies() (all []encodedBody) {
+	for i, coding := range codings {
+		if coding == "" {
+			continue
+		}
+		if form := e.forms.ready[i].Load(); form != nil {
+			all = append(all, encodedBody{coding, form.Body})
+		} else if body := e.Encoded(coding); body != nil {
+			all = append(all, encodedBody{coding, body})
+		}
+	}
+	return all
 }
 
 // Resource names what a response is a representation of.

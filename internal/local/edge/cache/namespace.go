@@ -28,6 +28,7 @@ type Namespace struct {
 	resources map[Resource]uint64 // of the last invalidation of one resource
 	tags      map[string]uint64   // of the last revalidation of one tag
 	untraced  uint64              // of the last revalidation of any tag
+	unkeyed   uint64              // of the last revalidation of one page
 }
 
 // mostMarks bounds the memory of invalidated resources and tags.
@@ -56,7 +57,8 @@ func (n *Namespace) valid(e *Entry) bool {
 	n.mu.RLock()
 	defer n.mu.RUnlock()
 	now := n.sequence.Load()
-	if e.sequence < n.floor.Load() || e.sequence < n.resources[e.resource] || !e.traced && e.sequence < n.untraced {
+	if e.sequence < n.floor.Load() || e.sequence < n.resources[e.resource] || !e.traced && e.sequence < n.untraced ||
+		!e.keyed && e.sequence < n.unkeyed {
 		return false
 	}
 	for _, tag := range e.tags {
@@ -108,14 +110,21 @@ func (n *Namespace) InvalidateResource(r Resource) {
 
 // InvalidateTags makes the responses invalid that have one of the tags, and those of which it is not
 // known what they were made from, those under way included.
-func (n *Namespace) InvalidateTags(tags ...string) {
+func (n *Namespace) InvalidateTags(tags ...string) { n.invalidateTags(tags, &n.untraced) }
+
+// InvalidateKeys makes the responses invalid that were made from pages of the app's cache with one of
+// the keys, as tags, and those of which it is not known from which pages they were made, those under way included.
+func (n *Namespace) InvalidateKeys(keys ...string) { n.invalidateTags(keys, &n.unkeyed) }
+
+// invalidateTags also raises unknown, the number for responses of which too little is known.
+func (n *Namespace) invalidateTags(tags []string, unknown *uint64) {
 	n.counters.Invalidations.Add(1)
 	n.marking.Lock()
 	defer n.marking.Unlock()
 	n.makeRoom(len(tags))
 	n.mu.Lock()
 	next := n.sequence.Add(1)
-	n.untraced = next
+	*unknown = next
 	for _, tag := range tags {
 		n.tags[tag] = next
 	}

@@ -215,6 +215,8 @@ type Response struct {
 	// can revalidate.
 	Tags   []string
 	Traced bool
+	// Keyed says that Tags name all pages of the app's cache that the response was made from.
+	Keyed bool
 	// Untold says that the app will name the tags if it is asked again.
 	Untold bool
 }
@@ -239,6 +241,13 @@ func (r *Request) Put(response Response) (*Entry, bool) {
 	return e, true
 }
 
+// Encoded records that a stored response was encoded, so that the disk gets what was made.
+func (r *Request) Encoded(e *Entry) {
+	if r.Namespace.space != nil {
+		r.Namespace.space.enqueueAgain(r.Key, e)
+	}
+}
+
 func (r *Request) entry(response Response) *Entry {
 	e := &Entry{
 		Status: response.Status, Header: response.Header, Body: response.Body, Lifetime: response.Lifetime,
@@ -248,6 +257,7 @@ func (r *Request) entry(response Response) *Entry {
 	e.values = r.Fields.of(e.vary)
 	e.tags, e.tagged = tagsOf(response.Header)
 	e.tags, e.traced, e.untold = append(e.tags, response.Tags...), response.Traced, response.Untold
+	e.keyed = response.Keyed || response.Traced
 	e.tagged = e.tagged || e.traced
 	delete(e.Header, "Age") // each response gets its own
 	return e

@@ -12,20 +12,23 @@ const MAX_FIELD = 8192;
 
 class Trace {
   tags = new Set();
-  complete = true;
+  keys = new Set();
+  complete = true; // all tags are known
 }
 
 // Records what a read of the incremental cache returned. The second parameter of get() is the type;
 // OpenNext 3 passes whether it is a fetch.
 export function noteEntry(key, type, entry) {
   const request = current.getStore()?.request;
-  if (!request || !entry?.value) return;
+  if (!request) return;
   const trace = (request.trace ??= new Trace());
   const isPage = !type || type === "cache";
+  // The key of a page that is not there yet, too: it is rendered for this answer.
+  if (isPage) trace.keys.add(`k${key}`);
+  if (!entry?.value) return;
   const tags = isPage ? tagsOfPage(entry.value) : tagsOfData(entry.value);
   if (!tags) trace.complete = false;
   for (const tag of tags ?? []) trace.tags.add(`t${tag}`);
-  if (isPage) trace.tags.add(`k${key}`);
 }
 
 // A page of the pages router has no tags: nothing but its key leads to it.
@@ -42,11 +45,13 @@ function tagsOfData(value) {
 
 const split = (field) => field.split(",").map((tag) => tag.trim()).filter(Boolean);
 
-// Returns the field's value for an answer, undefined when the edge has to take the answer for one
-// that every revalidation concerns.
+// Returns the field's value for an answer: undefined when the edge has to take the answer for one
+// that every revalidation concerns. "?" stands for tags that are not known, which the revalidation of any tag concerns.
 export function tracedTags(request) {
-  const trace = request.trace;
-  if (!trace?.complete) return undefined;
-  const field = [...trace.tags].map(encodeURIComponent).join(",");
-  return field.length > MAX_FIELD ? undefined : field;
+  const { tags, keys, complete } = request.trace ?? new Trace();
+  const listed = (items, more) => [...[...items].map(encodeURIComponent), ...more].join(",");
+  const field = listed([...tags, ...keys], complete ? [] : ["?"]);
+  if (field.length <= MAX_FIELD) return field;
+  const withoutTags = listed(keys, ["?"]);
+  return withoutTags.length <= MAX_FIELD ? withoutTags : undefined;
 }
