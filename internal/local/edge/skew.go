@@ -3,6 +3,7 @@ package edge
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -60,7 +61,7 @@ func (p Pins) choose(id string, live *Site, now time.Time) *Site {
 // its own. A page that the browser itself loads names none: it always is the live one.
 func skewID(r *http.Request) string {
 	if isBelowNext(r.URL.Path) {
-		if id := queryID(r.URL.RawQuery); id != "" {
+		if id := nextID(r.URL.RawQuery); id != "" {
 			return id
 		}
 	}
@@ -71,9 +72,41 @@ func skewID(r *http.Request) string {
 	case len(ids) == 1:
 		return ids[0]
 	case len(ids) == 0 && r.Header.Get("Sec-Fetch-Dest") != "":
-		return queryID(r.URL.RawQuery)
+		if id := queryID(r.URL.RawQuery); id != "" {
+			return id
+		}
+		return refererID(r)
 	}
 	return ""
+}
+
+// nextID returns the id in the query of a request below /_next/: its own, or that of the picture which
+// the image optimizer is asked for. Next.js itself adds one only to imported pictures, and an app to others
+// ("/mug.jpg?dpl=ID").
+func nextID(query string) string {
+	if id := queryID(query); id != "" || !strings.Contains(query, "dpl") {
+		return id
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil || len(values["url"]) != 1 {
+		return ""
+	}
+	_, query, _ = strings.Cut(values.Get("url"), "?")
+	return queryID(query)
+}
+
+// refererID returns the id of the style sheet that a picture or a font is loaded for. Scripts may ask for
+// the live version.
+func refererID(r *http.Request) string {
+	referer := r.Header.Get("Referer")
+	if !strings.Contains(referer, "dpl=") || r.Header.Get("Sec-Fetch-Dest") == "empty" {
+		return ""
+	}
+	from, err := url.Parse(referer)
+	if err != nil || !strings.EqualFold(from.Host, r.Host) || !isBelowNext(from.Path) {
+		return ""
+	}
+	return queryID(from.RawQuery)
 }
 
 // isBelowNext reports whether a path is of the files and routes of Next.js itself, below any base path.
@@ -112,16 +145,22 @@ func queryID(query string) (id string) {
 // pinnedHit is pinnedSite for a plain GET, which has no HeaderSkew. ok is false where the choice
 // takes more of the request than a plainGet has.
 func (e *Edge) pinnedHit(table *Table, live *Site, r *plainGet) (site *Site, ok bool) {
-	if len(table.pins) == 0 || len(r.target) == len(r.path) {
+	if len(table.pins) == 0 {
 		return live, true
 	}
 	pins := table.pins[hostnameOf(r.host)]
 	if len(pins) == 0 {
 		return live, true
 	}
-	id := queryID(r.target[len(r.path)+1:])
-	if id == "" {
-		return live, true
+	id, below := "", isBelowNext(r.path)
+	switch query := r.target[len(r.path):]; {
+	case below && query != "":
+		id = nextID(query[1:])
+	case query != "":
+		id = queryID(query[1:])
 	}
-	return pins.choose(id, live, e.now()), isBelowNext(r.path)
+	if id == "" {
+		return live, !strings.Contains(r.referer, "dpl=")
+	}
+	return pins.choose(id, live, e.now()), below
 }

@@ -46,7 +46,17 @@ func TestEdge_Pins_AnswerTheTabsThatLoadedThem(t *testing.T) {
 		{"a chunk", "app.test", "/docs/_next/static/chunks/a.js?dpl=old", []string{"Sec-Fetch-Dest", "script"}, "old"},
 		{"a chunk in a browser without fetch metadata", "app.test", "/docs/_next/static/chunks/a.js?v=1&dpl=old", nil, "old"},
 		{"an image", "app.test", "/docs/_next/image?url=%2Fa.png&w=64&q=75&dpl=old", nil, "old"},
+		{"an image whose own address has the id", "app.test", "/docs/_next/image?url=%2Fa.png%3Fdpl%3Dold&w=64&q=75", nil, "old"},
+		{"the same without escapes", "app.test", "/docs/_next/image?url=/a.png?dpl=old", nil, "old"},
+		{"a public image with an id", "app.test", "/docs/robots.txt?dpl=old", []string{"Sec-Fetch-Dest", "image"}, "old"},
+		{"an image of a style sheet", "app.test", "/docs/robots.txt", []string{"Sec-Fetch-Dest", "image", "Referer", "http://app.test/docs/_next/static/css/a.css?dpl=old"}, "old"},
 		{"a request of the app's own", "app.test", "/api/cart?dpl=old", []string{"Sec-Fetch-Dest", "empty"}, "old"},
+
+		{"an image of another site's style sheet", "app.test", "/docs/robots.txt", []string{"Sec-Fetch-Dest", "image", "Referer", "http://www.app.test/docs/_next/static/css/a.css?dpl=old"}, "new"},
+		{"an image of a page", "app.test", "/docs/robots.txt", []string{"Sec-Fetch-Dest", "image", "Referer", "http://app.test/docs/about?dpl=old"}, "new"},
+		{"a request of a worker", "app.test", "/docs/robots.txt", []string{"Sec-Fetch-Dest", "empty", "Referer", "http://app.test/docs/_next/static/chunks/a.js?dpl=old"}, "new"},
+		{"a page that follows a style sheet", "app.test", "/docs/robots.txt", []string{"Sec-Fetch-Dest", "document", "Referer", "http://app.test/docs/_next/static/css/a.css?dpl=old"}, "new"},
+		{"an image with two addresses", "app.test", "/docs/_next/image?url=%2Fa.png%3Fdpl%3Dold&url=%2Fb.png", nil, "new"},
 
 		{"a chunk of the live version", "app.test", "/docs/_next/static/chunks/a.js?dpl=new", nil, "new"},
 		{"a page", "app.test", "/about", []string{"Sec-Fetch-Dest", "document"}, "new"},
