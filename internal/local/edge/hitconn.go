@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 )
 
 // hitConn is the part of a connection that answers hits. Only the goroutine in which net/http reads
@@ -18,9 +20,10 @@ type hitConn struct {
 	serverName string   // of the TLS handshake; "" for none
 
 	state   atomic.Int32
-	known   bool      // net/http has seen a request, or the connection is among Edge.newcomers
-	renewed time.Time // when the deadline for the next request was set last
-	remote  string    // the peer's address; "" until a line of the access log needs it
+	known   bool               // net/http has seen a request, or the connection is among Edge.newcomers
+	renewed time.Time          // when the deadline for the next request was set last
+	remote  string             // the peer's address; "" until a line of the access log needs it
+	repeats *accesslog.Repeats // nil until then
 }
 
 // States of a hitConn. net/http closes a connection that waits for a request, and does not know of
@@ -171,7 +174,7 @@ func (c *http1Conn) writeHit(h *hit, now time.Time) error {
 	m.parts = [...][]byte{status, h.file.Fields, h.hsts, h.alt, tail, h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
 		m.left = m.parts[:]
-		return paced.writeBuffers(&m.left)
+		return paced.writeBuffers(&m.left, now)
 	}
 	// One record for the header and as much of the body as fits.
 	m.whole = m.whole[:0]

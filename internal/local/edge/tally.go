@@ -44,7 +44,7 @@ func (t *hitTally) add(c *hitConn, h *hit, r *plainGet) {
 	t.logged = time.Time{}
 	if log := c.edge.cfg.AccessLog; log.Takes() {
 		t.logged = time.Now()
-		c.logHit(log, h, r, accesslog.Entry{
+		c.logHit(log, h, r, &accesslog.Entry{
 			Time: t.began, Cache: outcome.String(), Status: status, Octets: octets, Duration: t.logged.Sub(t.began),
 		})
 	}
@@ -67,20 +67,25 @@ func (t *hitTally) flush(now time.Time) {
 }
 
 // logHit writes the line that measured.logTo writes for the same request.
-func (c *hitConn) logHit(log *accesslog.Log, h *hit, r *plainGet, entry accesslog.Entry) {
+func (c *hitConn) logHit(log *accesslog.Log, h *hit, r *plainGet, entry *accesslog.Entry) {
 	entry.Project, entry.Deployment = h.site.Slug, h.site.ID
 	entry.Method, entry.Host, entry.Protocol = http.MethodGet, r.host, c.protocol
 	entry.Path, _, entry.Query = strings.Cut(r.target, "?")
 	entry.UserAgent, entry.Referer = r.userAgent, r.referer
 	entry.Remote = c.edge.visitorOf(c.peer(), r.realIP, r.forwardedFor)
-	entry.TraceID = traceID([]string{r.trace})
+	if r.trace != "" {
+		entry.TraceID = traceID([]string{r.trace})
+	}
 	switch {
 	case h.tail != nil:
 		entry.RequestID = idIn(h.tail)
 	case r.ids == 1 && isSaneID(r.requestID):
 		entry.RequestID = r.requestID
 	}
-	log.Append(&entry)
+	if c.repeats == nil {
+		c.repeats = &accesslog.Repeats{}
+	}
+	log.AppendLike(entry, c.repeats)
 }
 
 // idIn returns the request id in the end of a page's header (pageTail).

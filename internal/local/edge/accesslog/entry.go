@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Entry describes one request. Its strings need to live only until Append returns; those that are
-// empty are left out of the line. It has no field for a query, a cookie or credentials, which a log must not
+// Entry describes one request. Host, Path, UserAgent, Referer and the ids may share a buffer that is written to
+// when Append has returned. Texts that are empty are left out of the line. It has no field for a query, a cookie or credentials, which a log must not
 // keep.
 type Entry struct {
 	Time       time.Time // when the request began
@@ -36,20 +36,46 @@ type Entry struct {
 // longest is how many octets of a text are kept.
 const longest = 2048
 
+// Repeats makes the lines of requests that have much in common, as those of one connection do: it keeps
+// the encoded form of what the requests share. The zero value is ready for use, by one goroutine at a time.
+type Repeats struct {
+	of          Entry  // whose texts are encoded below
+	front, back []byte // of the line, before the path, and behind the duration
+}
+
+// update encodes what differs from the entry before.
+func (r *Repeats) update(e *Entry) {
+	if o := &r.of; r.front == nil || e.Project != o.Project || e.Deployment != o.Deployment || e.Function != o.Function ||
+		e.Cache != o.Cache || e.Method != o.Method || e.Host != o.Host {
+		o.Project, o.Deployment, o.Function, o.Cache, o.Method = e.Project, e.Deployment, e.Function, e.Cache, e.Method
+		o.Host = strings.Clone(e.Host)
+		b := append(r.front[:0], '"')
+		b = appendText(b, "project", e.Project)
+		b = appendText(b, "deployment", e.Deployment)
+		b = appendText(b, "function", e.Function)
+		b = appendText(b, "cache", e.Cache)
+		b = appendText(b, "method", e.Method)
+		r.front = appendText(b, "host", e.Host)
+	}
+	if o := &r.of; e.Remote != o.Remote || e.UserAgent != o.UserAgent {
+		o.Remote, o.UserAgent = e.Remote, strings.Clone(e.UserAgent)
+		b := appendText(r.back[:0], "remote", e.Remote)
+		r.back = appendText(b, "userAgent", e.UserAgent)
+	}
+}
+
 // appendTo appends the line to b.
-func (e *Entry) appendTo(b []byte) []byte {
+func (e *Entry) appendTo(b []byte, r *Repeats) []byte {
+	r.update(e)
 	b = append(b, `{"time":"`...)
 	b = appendTime(b, e.Time)
-	b = append(b, '"')
-	b = appendText(b, "project", e.Project)
-	b = appendText(b, "deployment", e.Deployment)
-	b = appendText(b, "function", e.Function)
-	b = appendText(b, "cache", e.Cache)
-	b = appendText(b, "method", e.Method)
-	b = appendText(b, "host", e.Host)
+	b = append(b, r.front...)
 	b = appendText(b, "path", e.Path)
-	b = append(b, `,"query":`...)
-	b = strconv.AppendBool(b, e.Query)
+	if e.Query {
+		b = append(b, `,"query":true`...)
+	} else {
+		b = append(b, `,"query":false`...)
+	}
 	b = appendText(b, "protocol", e.Protocol)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(e.Status), 10)
@@ -57,8 +83,7 @@ func (e *Entry) appendTo(b []byte) []byte {
 	b = strconv.AppendInt(b, e.Octets, 10)
 	b = append(b, `,"seconds":`...)
 	b = appendSeconds(b, e.Duration)
-	b = appendText(b, "remote", e.Remote)
-	b = appendText(b, "userAgent", e.UserAgent)
+	b = append(b, r.back...)
 	b = appendText(b, "referer", withoutSecrets(e.Referer))
 	b = appendText(b, "requestId", e.RequestID)
 	b = appendText(b, "traceId", e.TraceID)

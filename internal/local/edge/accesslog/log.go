@@ -83,30 +83,44 @@ func (l *Log) Takes() bool {
 	return l != nil && (l.cfg.Sample >= 1 || rand.Float64() < l.cfg.Sample)
 }
 
-var scratches = sync.Pool{New: func() any { b := make([]byte, 0, 1<<10); return &b }}
+// scratch is where a line is made.
+type scratch struct {
+	line    []byte
+	repeats Repeats
+}
+
+var scratches = sync.Pool{New: func() any { return &scratch{line: make([]byte, 0, 1<<10)} }}
 
 // Append adds the line of a request.
 func (l *Log) Append(e *Entry) {
-	scratch := scratches.Get().(*[]byte)
-	*scratch = e.appendTo((*scratch)[:0])
-	l.add(*scratch)
-	scratches.Put(scratch)
+	s := scratches.Get().(*scratch)
+	l.addLine(e, s, &s.repeats)
+}
+
+// AppendLike adds the line of a request that has much in common with the one before, for which r was used.
+func (l *Log) AppendLike(e *Entry, r *Repeats) { l.addLine(e, scratches.Get().(*scratch), r) }
+
+func (l *Log) addLine(e *Entry, s *scratch, r *Repeats) {
+	s.line = e.appendTo(s.line[:0], r)
+	l.add(s.line)
+	scratches.Put(s)
 }
 
 func (l *Log) add(line []byte) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed || len(l.pending)+len(line) > l.cfg.Buffer {
+	before := len(l.pending)
+	fits := !l.closed && before+len(line) <= l.cfg.Buffer
+	if fits {
+		l.pending = append(l.pending, line...)
+		l.lines++
+	}
+	l.mu.Unlock()
+	switch half := l.cfg.Buffer / 2; {
+	case !fits:
 		l.dropped.Add(1)
-		return
-	}
-	first := len(l.pending) == 0
-	l.pending = append(l.pending, line...)
-	l.lines++
-	if first {
+	case before == 0:
 		notify(l.wake)
-	}
-	if len(l.pending) > l.cfg.Buffer/2 {
+	case before <= half && before+len(line) > half:
 		notify(l.full)
 	}
 }

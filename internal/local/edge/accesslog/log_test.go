@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -157,9 +158,25 @@ func TestEntry_KeepsNoSecrets(t *testing.T) {
 func TestEntry_Times(t *testing.T) {
 	at := time.Date(2020, 11, 28, 13, 25, 8, 90807000, time.FixedZone("", 3600))
 	for range 2 {
-		line := string((&Entry{Time: at, Duration: 61*time.Second + 20304*time.Microsecond}).appendTo(nil))
+		line := string((&Entry{Time: at, Duration: 61*time.Second + 20304*time.Microsecond}).appendTo(nil, &Repeats{}))
 		if !strings.Contains(line, `"time":"2020-11-28T12:25:08.090807Z"`) || !strings.Contains(line, `"seconds":61.020304`) {
 			t.Error(line)
+		}
+	}
+}
+
+// What a line has in common with the one before is encoded once, and never that of another request.
+func TestRepeats_EqualSingleLines(t *testing.T) {
+	texts := []string{"", "a", "b\"", "a"}
+	var shared Repeats
+	for n := range 5000 {
+		text := func() string { return texts[rand.IntN(len(texts))] }
+		e := Entry{
+			Project: text(), Deployment: text(), Function: text(), Cache: text(), Method: text(), Host: text(), Path: text(), Query: n%2 == 0,
+			Protocol: text(), Status: n, Remote: text(), UserAgent: text(), Referer: text(), RequestID: text(), TraceID: text(),
+		}
+		if got, want := e.appendTo(nil, &shared), e.appendTo(nil, &Repeats{}); !bytes.Equal(got, want) {
+			t.Fatalf("%s, alone %s", got, want)
 		}
 	}
 }
@@ -167,7 +184,7 @@ func TestEntry_Times(t *testing.T) {
 func FuzzEscaped(f *testing.F) {
 	f.Add("a\x00\x1b[31m\"\\\u0085\u2028é\xff" + strings.Repeat("y", longest))
 	f.Fuzz(func(t *testing.T, text string) {
-		line := (&Entry{UserAgent: text}).appendTo(nil)
+		line := (&Entry{UserAgent: text}).appendTo(nil, &Repeats{})
 		var entry struct{ UserAgent string }
 		if err := json.Unmarshal(line, &entry); err != nil {
 			t.Fatalf("%q: %v", line, err)
@@ -190,12 +207,13 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	defer l.Close()
 	now := time.Now()
+	var repeats Repeats
 	for b.Loop() {
-		l.Append(&Entry{
+		l.AppendLike(&Entry{
 			Time: now, Project: "shop", Deployment: "01m8jc6481sk664t10n0m3yy03", Cache: "static", Method: "GET", Host: "shop.example.com",
 			Path: "/_next/static/chunks/main-0123456789abcdef.js", Protocol: "HTTP/1.1", Status: 200, Octets: 6000, Duration: 20 * time.Microsecond,
 			Remote: "203.0.113.7", UserAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Safari/537.36",
 			Referer: "https://shop.example.com/products/1",
-		})
+		}, &repeats)
 	}
 }
