@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -125,8 +126,11 @@ func (b Builder) readLines(ctx context.Context, p anchor.ProjectID, id anchor.De
 	return lines, nil
 }
 
+// controls are the sequences by which programs color their output (ECMA-48, 5.4).
+var controls = regexp.MustCompile("\x1b\\[[0-?]*[ -/]*[@-~]")
+
 func lineOf(id anchor.DeploymentID, at int64, message string) anchor.LogLine {
-	line := anchor.LogLine{Time: at, DeploymentID: id, Function: "build", Level: "info", Text: strings.TrimRight(message, "\r\n ")}
+	line := anchor.LogLine{Time: at, DeploymentID: id, Function: "build", Level: "info", Text: controls.ReplaceAllString(strings.TrimRight(message, "\r\n "), "")}
 	if text, own := strings.CutPrefix(line.Text, NotePrefix); own {
 		line.Level, line.Text = "note", text
 		if strings.HasPrefix(text, "error: ") {

@@ -68,7 +68,7 @@ func TestLines_OfOneBuild(t *testing.T) {
 	_, rest, _ = strings.Cut(rest, `"value":"`)
 	proof, _, _ := strings.Cut(rest, `"`)
 	now := time.Now().UnixMilli()
-	printed(t, b, deployment.ID, now, "[Container] Entering phase BUILD", "[anchor] Install", "env ANCHOR_BUILD_PROOF="+proof)
+	printed(t, b, deployment.ID, now, "[Container] \x1b[1mEntering\x1b[0m phase BUILD", "[anchor] Install", "env ANCHOR_BUILD_PROOF="+proof)
 	printed(t, b, deployment.ID, now+1, "[anchor] error: npm ci failed")
 	printed(t, b, "01another", now, "of another build")
 	lines, err := all(deployment.ID)
