@@ -57,8 +57,15 @@ func assetFiles(a deploy.Artifact) []asset.File {
 	return files
 }
 
+// sharedAssets returns what the indexes of a project's deployments share.
+func (p *Platform) sharedAssets(project anchor.ProjectID) *asset.Shared {
+	shared, _ := p.shared.LoadOrStore(project, &asset.Shared{})
+	return shared.(*asset.Shared)
+}
+
 func (p *Platform) assetPlace(d Description) asset.Place {
 	return asset.Place{
+		Shared:   p.sharedAssets(d.Project),
 		Root:     filepath.Join(d.Dir, filepath.FromSlash(d.Build.Assets)),
 		Variants: filepath.Join(p.Dir, "variants"),
 		Memory:   p.memory,

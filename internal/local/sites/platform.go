@@ -92,6 +92,7 @@ type Platform struct {
 	limiting sync.Mutex
 
 	compiling *compiling
+	shared    sync.Map // *asset.Shared by anchor.ProjectID
 }
 
 // assetMemory is how many bytes of small static files the edge serves from memory, for all sites

@@ -80,6 +80,7 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 		d.PrunedAt, d.AssetsUntil = 0, 0 // the hashed files go too
 		errs = append(errs, p.Remove(ctx, d))
 	}
+	p.shared.Delete(project)
 	if p.Groups != nil {
 		errs = append(errs, p.Groups.Remove(string(project)))
 	}

@@ -35,7 +35,7 @@ func Build(ctx context.Context, place Place, opts BuildOptions, files []File) (*
 	}
 	defer root.Close()
 
-	b := builder{root: root, variants: place.Variants, made: &newVariants{names: map[string]string{}}}
+	b := builder{root: root, variants: place.Variants, made: &newVariants{names: map[string]string{}}, shared: place.Shared}
 	defer b.dropVariants()
 	entries, err := buildEntries(ctx, b, opts.Parallel, files)
 	if err != nil {
@@ -84,6 +84,7 @@ type builder struct {
 	root     *os.Root
 	variants string
 	made     *newVariants
+	shared   *Shared
 }
 
 func (b builder) buildEntry(ctx context.Context, f File) (*entry, error) {
@@ -91,7 +92,7 @@ func (b builder) buildEntry(ctx context.Context, f File) (*entry, error) {
 		return nil, err
 	}
 	if f.Size < SmallestToCompress || staticfile.ContentEncoding(f.Path) != "" || !Compressible(staticfile.MediaType(f.Path)) {
-		return newEntry(f, sizes{}), nil
+		return b.shared.entryOf(f, sizes{}), nil
 	}
 	var coded sizes
 	for _, v := range []struct {
@@ -104,7 +105,7 @@ func (b builder) buildEntry(ctx context.Context, f File) (*entry, error) {
 		}
 		*v.size = size
 	}
-	return newEntry(f, coded), nil
+	return b.shared.entryOf(f, coded), nil
 }
 
 func (b builder) checkFile(f File) error {

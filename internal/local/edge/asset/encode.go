@@ -73,7 +73,7 @@ func Decode(r io.Reader, place Place) (*Index, error) {
 		if err := file.checkFile(); err != nil {
 			return nil, fmt.Errorf("decode asset index: %w", err)
 		}
-		index.entries[f.Path] = newEntry(file, sizes{brotli: f.Brotli, zstd: f.Zstd, gzip: f.Gzip})
+		index.entries[f.Path] = place.Shared.entryOf(file, sizes{brotli: f.Brotli, zstd: f.Zstd, gzip: f.Gzip})
 	}
 	return index, nil
 }

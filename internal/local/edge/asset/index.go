@@ -29,6 +29,7 @@ type Place struct {
 	Root     string  // folder of this deployment's files
 	Variants string  // folder of compressed variants by digest; shared by deployments
 	Memory   *Memory // keeps small bodies; nil reads every body from its file
+	Shared   *Shared // of the indexes that have files in common; nil shares nothing
 }
 
 // Index maps URL paths to the files of one deployment. It is immutable and safe for concurrent use.
