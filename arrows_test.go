@@ -82,7 +82,7 @@ var arrows = map[string][]string{
 	"internal/local/sites":           {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/atomicfile", "internal/deploy", "internal/local/edge/...", "internal/local/isr/...", "internal/local/logs", "internal/local/nodejs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/egress", "internal/local/worker/jail", "internal/release"},
 	"internal/local/sqlite":          {"internal/anchor", "internal/atomicfile", "internal/records"},
 	"internal/local/sqlite/side":     {},
-	"internal/local/worker":          {"internal/local/worker/cgroup", "internal/local/worker/jail"},
+	"internal/local/worker":          {"internal/atomicfile", "internal/local/worker/cgroup", "internal/local/worker/jail"},
 	"internal/local/worker/cgroup":   {},
 	"internal/local/worker/egress":   {},
 	"internal/local/worker/jail":     {},
