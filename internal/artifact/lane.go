@@ -28,29 +28,40 @@ const (
 	laneRest  = time.Minute // without a new content, after which removals may have followed
 )
 
-// takeLane returns the folder for a new file.
-func (s *Store) takeLane() (string, error) {
+// createInLane creates a file for a new content.
+func (s *Store) createInLane() (name string, file *os.File, err error) {
 	l := &s.lanes
-	l.mu.Lock()
+	l.mu.Lock() // until the file is there: an empty lane of the past is removed
 	defer l.mu.Unlock()
 	now := time.Now()
 	if l.name == "" || l.files >= laneFiles || now.Sub(l.used) >= laneRest {
-		next := incomingDir + "/" + rand.Text()
-		if err := s.root.Mkdir(next, privateFolder); err != nil {
-			return "", diskError(err, "make the folder %s", s.joinPath(next))
+		if err := s.changeLane(); err != nil {
+			return "", nil, err
 		}
-		if l.name != "" {
-			l.past = append(l.past, l.name)
-		}
-		l.name, l.files = next, 0
-		l.past = slices.DeleteFunc(l.past, func(name string) bool {
-			err := s.root.Remove(name) // fails while a file is being written in it
-			return err == nil || errors.Is(err, fs.ErrNotExist)
-		})
 	}
 	l.files++
 	l.used = now
-	return l.name, nil
+	name = l.name + "/" + tempName()
+	file, err = os.OpenFile(s.joinPath(name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
+	return name, file, err
+}
+
+// changeLane makes a new lane and removes those of the past that are empty. Callers hold lanes.mu.
+func (s *Store) changeLane() error {
+	l := &s.lanes
+	next := incomingDir + "/" + rand.Text()
+	if err := s.root.Mkdir(next, privateFolder); err != nil {
+		return err
+	}
+	if l.name != "" {
+		l.past = append(l.past, l.name)
+	}
+	l.name, l.files = next, 0
+	l.past = slices.DeleteFunc(l.past, func(name string) bool {
+		err := s.root.Remove(name) // fails while a content is arriving in it
+		return err == nil || errors.Is(err, fs.ErrNotExist)
+	})
+	return nil
 }
 
 // moveNew gives a file another name, which must be free: else its error is fs.ErrExist.

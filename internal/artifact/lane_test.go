@@ -1,10 +1,12 @@
 package artifact_test
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/artifact"
@@ -62,6 +64,31 @@ func TestPut_LaneInUseStays(t *testing.T) {
 		file, err := store.Content(artifact.DigestOf([]byte(text)), int64(len(text)))
 		must(t, err)
 		must(t, file.Close())
+	}
+}
+
+// TestPut_LaneChangesUnderUploads: each content has its file, whatever the others do to the lanes.
+func TestPut_LaneChangesUnderUploads(t *testing.T) {
+	store := openStore(t)
+	var senders sync.WaitGroup
+	for sender := range 8 {
+		senders.Go(func() {
+			for n := range 50 {
+				store.RestLane()
+				content := fmt.Sprint("content ", sender, n)
+				err := store.Put(t.Context(), artifact.DigestOf([]byte(content)), int64(len(content)), strings.NewReader(content))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
+	store.RestLane()
+	put(t, store, "last")
+	if n := len(lanesOf(t, store)); n != 1 {
+		t.Errorf("%d lanes are left", n)
 	}
 }
 

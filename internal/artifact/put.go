@@ -70,12 +70,7 @@ func (s *Store) haveContent(digest Digest, size int64) (bool, error) {
 
 // writeTemp makes a new read-only file with what fill writes and returns its name.
 func (s *Store) writeTemp(what string, fill func(io.Writer) error) (_ string, err error) {
-	lane, err := s.takeLane()
-	if err != nil {
-		return "", err
-	}
-	temp := lane + "/" + tempName()
-	file, err := os.OpenFile(s.joinPath(temp), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
+	temp, file, err := s.createInLane()
 	if err != nil {
 		return "", diskError(err, "store %s", what)
 	}
