@@ -94,15 +94,21 @@ func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
 	})
 }
 
-// octets returns the header as it is sent with an answer, and with a 304 for it.
+// octets returns the header as it is sent with an answer, and with a 304 for it. Both share their memory.
 func (s *Site) octets(status int, h http.Header) (whole, unchanged asset.Header) {
 	sent := h.Clone()
 	r := response{site: s.Header, status: status}
 	r.decorateHeader(sent)
 	r.endEarly(sent)
-	whole = asset.SerializeBoth(sent)
+	all := sent.Clone()
 	ofWhole(sent)
-	return whole, asset.SerializeBoth(sent)
+	for name := range sent {
+		delete(all, name)
+	}
+	unchanged = asset.SerializeBoth(sent)
+	whole = unchanged.With(asset.SerializeBoth(all))
+	fields, block := len(unchanged.Fields), len(unchanged.Block)
+	return whole, asset.Header{Fields: whole.Fields[:fields:fields], Block: whole.Block[:block:block]}
 }
 
 // sendPart answers a request with Range (RFC 9110, section 14).

@@ -87,6 +87,7 @@ type app struct {
 func Run(ctx context.Context, c Config) error {
 	a := &app{Config: c.withDefaults(), started: time.Now(), changed: make(chan string, 1024)}
 	defer a.close()
+	defer paceCollector()()
 	if err := a.openParts(ctx); err != nil {
 		return err
 	}

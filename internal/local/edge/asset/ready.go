@@ -3,6 +3,7 @@ package asset
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/net/http2/hpack"
@@ -19,6 +20,11 @@ type Ready struct {
 type Header struct {
 	Fields []byte // in HTTP/1.1: each with CRLF
 	Block  []byte // in HTTP/2: HPACK without the dynamic table (RFC 7541), so it suits every connection
+}
+
+// With returns the fields of both, those of h first.
+func (h Header) With(more Header) Header {
+	return Header{Fields: slices.Concat(h.Fields, more.Fields), Block: slices.Concat(h.Block, more.Block)}
 }
 
 // Decoration adds to the header fields that Serve sets for a file. Its address is its identity: it
@@ -76,8 +82,8 @@ func (k *head) serializeFields(d *Decoration, describe func(http.Header), withou
 // Serialize returns header fields as octets, each with CRLF.
 func Serialize(h http.Header) []byte {
 	var b bytes.Buffer
-	_ = h.Write(&b) // a Buffer accepts everything
-	return b.Bytes()
+	_ = h.Write(&b)               // a Buffer accepts everything
+	return bytes.Clone(b.Bytes()) // which is as long as it needs to be: it is kept
 }
 
 // SerializeBoth returns header fields as octets of both protocols.
@@ -98,5 +104,5 @@ func compress(fields []byte) []byte {
 			_ = enc.WriteField(hpack.HeaderField{Name: string(bytes.ToLower(name)), Value: string(value)})
 		}
 	}
-	return b.Bytes()
+	return bytes.Clone(b.Bytes())
 }

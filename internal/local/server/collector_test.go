@@ -1,0 +1,49 @@
+package server
+
+import (
+	"runtime"
+	"testing"
+)
+
+func TestPercentFor(t *testing.T) {
+	t.Parallel()
+	const mb = 1 << 20
+	for _, c := range []struct {
+		live, scanned uint64
+		want          int
+	}{
+		{0, 0, 100},
+		{4 * mb, 4 * mb, 100}, // a small heap
+		{100 * mb, 100 * mb, 100},
+		{100 * mb, 120 * mb, 100}, // measured at different times
+		{160 * mb, 16 * mb, 21},   // 144 of stored answers
+		{1000 * mb, 0, 12},
+		{16 * mb, 1 * mb, 50},
+	} {
+		if got := percentFor(c.live, c.scanned); got != c.want {
+			t.Errorf("%d live, %d scanned: %d %%, want %d %%", c.live>>20, c.scanned>>20, got, c.want)
+		}
+	}
+}
+
+// The collector is adjusted after each cycle, as long as it is not stopped.
+func TestCollector_FollowsTheHeap(t *testing.T) {
+	set := make(chan int, 16)
+	c := &collector{set: func(percent int) int { set <- percent; return 0 }, last: defaultPercent}
+	c.arm()
+	body := make([]byte, 256<<20)
+	runtime.GC()
+	if got := <-set; got >= 60 {
+		t.Errorf("%d %%, with %d MB without pointers", got, len(body)>>20)
+	}
+	runtime.KeepAlive(body)
+	body = nil
+	for more := 0; more < 60; {
+		runtime.GC()
+		select {
+		case more = <-set:
+		default:
+		}
+	}
+	c.stopped.Store(true)
+}
