@@ -22,7 +22,7 @@ type lab struct {
 }
 
 func newLab(ctx context.Context, o options) (*lab, error) {
-	if err := requireTools("wrk", "h2load", "nginx", "varnishd", "taskset"); err != nil {
+	if err := requireTools("wrk", "h2load", "nginx", "varnishd", "caddy", "taskset"); err != nil {
 		return nil, err
 	}
 	if runtime.NumCPU() < 2 {
@@ -77,6 +77,6 @@ func requireTools(names ...string) error {
 	if missing == nil {
 		return nil
 	}
-	return fmt.Errorf("%s not found: run scripts/install-bench-peers, or apt-get install nginx varnish wrk nghttp2-client util-linux",
+	return fmt.Errorf("%s not found: run scripts/install-bench-peers, or apt-get install nginx varnish wrk caddy nghttp2-client util-linux",
 		strings.Join(missing, ", "))
 }

@@ -2,7 +2,7 @@
 // table and writes it to bench/report.md. Run it from the repository's root, after
 // `make build examples`; `make bench` does all of it.
 //
-//	go run ./bench                   # everything, under 12 minutes
+//	go run ./bench                   # everything, under 15 minutes
 //	go run ./bench -only rollback    # one part; the report is left alone
 package main
 
@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -32,9 +33,14 @@ var parts = []part{
 	{"edge", measureEdgeTime},
 	{"dynamic", measureDynamic},
 	{"rollback", measureRollback},
+	{"switching", measureSwitching},
 	{"static", measureStatic},
 	{"tls", measureTLS},
+	{"http3", measureHTTP3},
 	{"cached", measureCached},
+	{"rate", measureFixedRate},
+	{"pages", measurePages},
+	{"overload", measureOverload},
 	{"aws", measureAWSCalls},
 }
 
@@ -49,6 +55,14 @@ type options struct {
 }
 
 func main() {
+	if edge := strings.Split(os.Getenv(edgeVariable), "\n"); len(edge) == 3 {
+		port, _ := strconv.Atoi(edge[1]) // as edgeServer has written it
+		if err := serveEdge(edge[0], port, edge[2]); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.StringVar(&o.storefront, "storefront", "examples/storefront", "the built example app")
 	flag.StringVar(&o.binary, "anchor", "bin/anchor", "the Anchor to measure")

@@ -23,17 +23,9 @@ func measureRollback(ctx context.Context, l *lab) ([]result, error) {
 		return nil, err
 	}
 	defer s.stop()
-	var ids []anchor.DeploymentID
-	for n := 1; n <= 2; n++ {
-		app, err := l.variant(n)
-		if err != nil {
-			return nil, err
-		}
-		d, err := s.deploy(ctx, app, "shop", s.api)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, anchor.DeploymentID(d.DeploymentID))
+	ids, err := s.deployTwo(ctx)
+	if err != nil {
+		return nil, err
 	}
 	calm, _, err := switchBetween(ctx, s, ids, calmly)
 	if err != nil {
