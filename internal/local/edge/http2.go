@@ -161,6 +161,7 @@ const (
 	framePriority     = 0x2
 	frameReset        = 0x3
 	frameSettings     = 0x4
+	framePing         = 0x6
 	frameGoAway       = 0x7
 	frameWindowUpdate = 0x8
 	frameContinuation = 0x9
@@ -177,8 +178,8 @@ const (
 // Error codes of RFC 9113, section 7.
 const (
 	codeProtocol        = 0x1
-	codeFlowControl     = 0x3
 	codeStreamClosed    = 0x5
+	codeFrameSize       = 0x6
 	codeRefusedStream   = 0x7
 	codeCompression     = 0x9
 	codeEnhanceYourCalm = 0xb

@@ -2,10 +2,12 @@ package edge
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
 
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/http2/hpack"
 )
 
@@ -92,10 +94,38 @@ func (c *http2Conn) endBlock(block []byte) {
 			return
 		}
 		in.lastRequest = time.Now()
-		c.out.openStream(id, in.head.has(flagEndStream))
+		if !in.isMalformed() {
+			c.out.openStream(id, in.head.has(flagEndStream))
+		}
 		in.passBlock()
 	}
 }
+
+// isMalformed reports whether net/http resets the stream as if it had never been opened (RFC 9113, section 8.1.1).
+func (in *http2In) isMalformed() bool {
+	if in.tooLarge {
+		return false
+	}
+	var pseudo []string
+	for i, f := range in.fields {
+		if !httpguts.ValidHeaderFieldValue(f.Value) {
+			return true
+		}
+		if strings.HasPrefix(f.Name, ":") {
+			if !slices.Contains(pseudoFields, f.Name) || slices.Contains(pseudo, f.Name) || i > len(pseudo) {
+				return true
+			}
+			pseudo = append(pseudo, f.Name)
+		} else if !httpguts.ValidHeaderFieldName(f.Name) || strings.ContainsFunc(f.Name, isUpper) {
+			return true
+		}
+	}
+	return false
+}
+
+var pseudoFields = []string{":method", ":scheme", ":path", ":authority", ":protocol"}
+
+func isUpper(r rune) bool { return 'A' <= r && r <= 'Z' }
 
 // keepField is called for each field of a block.
 func (in *http2In) keepField(f hpack.HeaderField) {

@@ -367,15 +367,21 @@ var fuzzPaths = []string{"/small.txt", "/_next/static/a.js", "/large.bin", "/pag
 // and not only on the frames, is changed.
 type fuzzedPeer struct {
 	*http2Peer
-	open []uint32 // streams whose body goes on
+	open  []uint32 // streams whose body goes on
+	known []uint32 // streams that net/http has seen to be opened: not those whose head was malformed
 }
 
 func (p *fuzzedPeer) play(op, n byte) {
 	path := fuzzPaths[int(n)%len(fuzzPaths)]
-	stream := uint32(1)
-	if len(p.opened) > 0 {
-		stream = p.opened[int(n)%len(p.opened)]
+	stream, before := p.nextStream()+200, len(p.opened) // one that was never opened
+	if len(p.known) > 0 {
+		stream = p.known[int(n)%len(p.known)]
 	}
+	defer func() {
+		if op%32 != 24 {
+			p.known = append(p.known, p.opened[before:]...)
+		}
+	}()
 	payload := bytes.Repeat([]byte{'x'}, int(n)*8)
 	f := func(send func(*http2.Framer)) { p.write(send) }
 	switch op % 32 {

@@ -205,7 +205,7 @@ func (in *http2In) passOctets(n int) int {
 // fail makes net/http end the connection with an error code.
 func (c *http2Conn) fail(code uint32) {
 	c.out.setVerdict(code)
-	c.in.ready = appendFrameHead(c.in.ready, frameHead{kind: frameHeaders}) // which is a PROTOCOL_ERROR without a stream
+	c.in.ready = appendFrameHead(c.in.ready, frameHead{kind: framePing}) // which is a FRAME_SIZE_ERROR without its octets
 	c.in.deaf = true
 }
 

@@ -25,7 +25,7 @@ type http2Out struct {
 	known   uint32           // the last stream that net/http has answered
 	last    uint32           // the last stream that was answered here
 	leaving bool             // net/http has sent GOAWAY: new requests are not answered
-	verdict uint32           // the error code instead of a PROTOCOL_ERROR
+	verdict uint32           // the error code instead of a FRAME_SIZE_ERROR
 
 	// The client's window of the connection. theirs is what net/http believes it to be, grant is the part
 	// of it that net/http has not been told of yet, and own is for hits.
@@ -171,7 +171,7 @@ func (o *http2Out) goAway(frame []byte) []byte {
 	theirs := binary.BigEndian.Uint32(frame[frameHeadSize:]) & maskReserved
 	last := max(theirs, o.last)
 	binary.BigEndian.PutUint32(frame[frameHeadSize:], last)
-	if code := frame[frameHeadSize+4:]; o.verdict != 0 && binary.BigEndian.Uint32(code) == codeProtocol {
+	if code := frame[frameHeadSize+4:]; o.verdict != 0 && binary.BigEndian.Uint32(code) == codeFrameSize {
 		binary.BigEndian.PutUint32(code, o.verdict)
 	}
 	for id := range o.streams {
@@ -212,11 +212,12 @@ func (o *http2Out) isOpen(id uint32) bool {
 	return ok
 }
 
-// isKnown reports whether net/http has seen that a stream was opened, or one after it.
+// isKnown reports whether DATA of a closed stream is net/http's: it has seen that the stream was
+// opened, or one after it, or it ignores all new ones.
 func (o *http2Out) isKnown(id uint32) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return id <= o.known
+	return id <= o.known || o.leaving
 }
 
 func (o *http2Out) endStream(id uint32, by ended) {

@@ -402,7 +402,7 @@ func TestHTTP2Hit_UnderLoad(t *testing.T) {
 		ask("POST", "/echo?5000", upload, func(got []byte) bool { return len(got) == len(upload)+5000 })
 	})
 	until(func() { ask("GET", "/page?3000000", nil, func(got []byte) bool { return len(got) == 3_000_000 }) })
-	for n := range int64(50) {
+	for n := range int64(200) {
 		publish(n + 1)
 		ask("GET", "/small.txt", nil, func(got []byte) bool { return string(got) == "hello" })
 	}
