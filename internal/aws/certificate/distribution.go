@@ -2,7 +2,6 @@ package certificate
 
 import (
 	"context"
-	"iter"
 	"strings"
 	"time"
 
@@ -212,42 +211,40 @@ func (d *Domains) refall(ctx context.Context, id *string, arn string) error {
 	return err
 }
 
-// tenantsOf yields the tenants of a distribution page by page, so that a caller who needs one reads one
-// page: an account has up to 10,000.
-func (d *Domains) tenantsOf(ctx context.Context, distribution *string) iter.Seq2[types.DistributionTenantSummary, error] {
-	return func(yield func(types.DistributionTenantSummary, error) bool) {
-		in := &cloudfront.ListDistributionTenantsInput{
-			AssociationFilter: &types.DistributionTenantAssociationFilter{DistributionId: distribution},
+// anyTenant returns a tenant of a distribution that accept accepts, or nil when there is none. It stops at the
+// first one: an account has up to 10,000, and a page has 100.
+func (d *Domains) anyTenant(
+	ctx context.Context, distribution *string, accept func(types.DistributionTenantSummary) bool,
+) (*types.DistributionTenantSummary, error) {
+	in := &cloudfront.ListDistributionTenantsInput{
+		AssociationFilter: &types.DistributionTenantAssociationFilter{DistributionId: distribution},
+	}
+	for {
+		out, err := d.CloudFront.ListDistributionTenants(ctx, in)
+		if err != nil {
+			return nil, err
 		}
-		for {
-			out, err := d.CloudFront.ListDistributionTenants(ctx, in)
-			if err != nil {
-				yield(types.DistributionTenantSummary{}, err)
-				return
+		for _, t := range out.DistributionTenantList {
+			if accept(t) {
+				return &t, nil
 			}
-			for _, t := range out.DistributionTenantList {
-				if !yield(t, nil) {
-					return
-				}
-			}
-			if in.Marker = out.NextMarker; sdk.ToString(in.Marker) == "" {
-				return
-			}
+		}
+		if in.Marker = out.NextMarker; sdk.ToString(in.Marker) == "" {
+			return nil, nil
 		}
 	}
 }
 
 // anyCertificate returns the certificate of any tenant other than but, or "" when there is none.
 func (d *Domains) anyCertificate(ctx context.Context, distribution *string, but string) (string, error) {
-	for t, err := range d.tenantsOf(ctx, distribution) {
-		if err != nil {
-			return "", err
-		}
-		if arn := certificateOf(t.Customizations); arn != but {
-			return arn, nil
-		}
+	t, err := d.anyTenant(ctx, distribution, func(t types.DistributionTenantSummary) bool {
+		arn := certificateOf(t.Customizations)
+		return arn != "" && arn != but
+	})
+	if err != nil || t == nil {
+		return "", err
 	}
-	return "", nil
+	return certificateOf(t.Customizations), nil
 }
 
 func certificateOf(c *types.Customizations) string {

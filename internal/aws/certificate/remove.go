@@ -36,13 +36,14 @@ func (d *Domains) removeDistribution(ctx context.Context, key, what string) erro
 	if err != nil || id == "" {
 		return err
 	}
-	for t, err := range d.tenantsOf(ctx, sdk.String(id)) {
-		if err != nil {
-			return err
-		}
-		name := sdk.ToString(t.Name)
-		if len(t.Domains) > 0 {
-			name = sdk.ToString(t.Domains[0].Domain)
+	left, err := d.anyTenant(ctx, sdk.String(id), func(types.DistributionTenantSummary) bool { return true })
+	if err != nil {
+		return err
+	}
+	if left != nil {
+		name := sdk.ToString(left.Name)
+		if len(left.Domains) > 0 {
+			name = sdk.ToString(left.Domains[0].Domain)
 		}
 		return anchor.Conflict("domains_remain", "CloudFront still has domains of %s, such as %s", what, name).
 			Hintf("Remove them first: anchor domains rm NAME. Those that are being removed take some minutes.")
