@@ -3,6 +3,7 @@ package edge
 import (
 	"encoding/binary"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -113,7 +114,7 @@ func (c *http2Conn) release() {
 // follow notes what net/http sends, and returns what to send for it. It runs under mu.
 func (o *http2Out) follow(p []byte) []byte {
 	if len(o.held) > 0 {
-		p = append(o.held, p...)
+		p = slices.Concat(o.held, p)
 		o.held = nil
 	}
 	for at := 0; at < len(p); {
@@ -133,8 +134,7 @@ func (o *http2Out) follow(p []byte) []byte {
 		}
 		if f.kind == frameGoAway && f.length >= goAwaySize {
 			frames := o.goAway(rest[:frameHeadSize+f.length])
-			whole := append(append([]byte(nil), p[:at]...), frames...)
-			p = append(whole, rest[frameHeadSize+f.length:]...)
+			p = slices.Concat(p[:at], frames, rest[frameHeadSize+f.length:])
 			at += len(frames)
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -271,23 +272,44 @@ func TestHTTP2Hit_LargeHead(t *testing.T) {
 	}
 }
 
-// A connection that has only hits is not idle, and then it is.
+// A connection without requests ends, and net/http's GOAWAY names the last hit.
 func TestHTTP2Hit_IdleConnection(t *testing.T) {
-	s, handled := startFilesAndPages(t, Config{IdleTimeout: 400 * time.Millisecond})
+	s, handled := startFilesAndPages(t, Config{IdleTimeout: 2 * time.Second})
 	p := s.http2Peer(t)
 	p.openWindow(1 << 20)
-	for began := time.Now(); time.Since(began) < time.Second; time.Sleep(20 * time.Millisecond) {
-		p.awaitEnd(p.ask("GET", "/small.txt", true))
-	}
-	if handled.Load() > 0 {
-		t.Errorf("net/http answered %d", handled.Load())
-	}
+	id := p.ask("GET", "/small.txt", true)
 	p.await(func(f http2.Frame) bool {
 		g, ok := f.(*http2.GoAwayFrame)
-		return ok && g.ErrCode == http2.ErrCodeNo && g.LastStreamID == p.opened[len(p.opened)-1]
+		return ok && g.ErrCode == http2.ErrCodeNo && g.LastStreamID == id
 	})
 	if _, err := p.framer.ReadFrame(); err == nil || isTimeout(err) {
 		t.Errorf("the connection stays open: %v", err)
+	}
+	if handled.Load() > 0 {
+		t.Error("net/http saw the hit")
+	}
+}
+
+// A hit, and a stream of net/http's, keep a connection open, which net/http does not know of the first.
+func TestHTTP2Hit_NotIdle(t *testing.T) {
+	now := time.Now()
+	for name, c := range map[string]struct {
+		last, quiet time.Time
+		streams     map[uint32]ended
+		idle        bool
+	}{
+		"a hit":               {last: now, quiet: now.Add(-time.Hour)},
+		"an answer":           {last: now.Add(-time.Hour), quiet: now},
+		"a request under way": {last: now.Add(-time.Hour), quiet: now.Add(-time.Hour), streams: map[uint32]ended{1: 0}},
+		"none":                {last: now.Add(-time.Hour), quiet: now.Add(-time.Hour), idle: true},
+	} {
+		session, peer := net.Pipe()
+		defer peer.Close()
+		conn := &http2Conn{Conn: session, hits: hitConn{edge: New(Config{IdleTimeout: time.Minute})}}
+		conn.in.lastRequest, conn.out.quietSince, conn.out.streams = c.last, c.quiet, c.streams
+		if err := conn.timeOut(os.ErrDeadlineExceeded); err != nil || len(conn.in.ready) > 0 != c.idle {
+			t.Errorf("%s: %v, net/http gets %x", name, err, conn.in.ready)
+		}
 	}
 }
 
