@@ -20,6 +20,10 @@ type Projects interface {
 	// limits out of range and where the platform has none.
 	Limits(ctx context.Context, idOrSlug string) (anchor.ProjectLimits, error)
 	SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits) (anchor.ProjectLimits, error)
+	// ProjectSettings returns a project's settings for AWS, ErrNotFound; SetSettings replaces them,
+	// ErrInvalid for those that AWS refuses or that have no effect on this platform.
+	ProjectSettings(ctx context.Context, idOrSlug string) (anchor.ProjectSettings, error)
+	SetSettings(ctx context.Context, idOrSlug string, set anchor.Settings) (anchor.ProjectSettings, error)
 	// Remove removes a project and everything that belongs to it, ErrNotFound. When that takes
 	// long, it continues in the background: the project is Removing until it is removed.
 	Remove(ctx context.Context, idOrSlug string) error

@@ -108,6 +108,7 @@ func New(services Services, o Options) http.Handler {
 	s.systemRoutes()
 	s.projectRoutes()
 	s.limitRoutes()
+	s.settingRoutes()
 	s.cacheRoutes()
 	s.statsRoutes()
 	s.deploymentRoutes()

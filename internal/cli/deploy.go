@@ -173,12 +173,13 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	if err != nil {
 		return wire.Deployment{}, err
 	}
+	d.noteUnused(ctx)
 	b := build.Builder{App: app, Settings: d.target.tie.Settings, Env: buildEnv(vars), Target: machine}
 	tree, err := d.buildApp(ctx, b, d.progress)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	a, err := d.scanTree(ctx, tree)
+	a, err := d.scanTree(ctx, tree, d.target.tie)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
@@ -191,13 +192,18 @@ func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	if err != nil {
 		return wire.Deployment{}, err
 	}
-	a, err := d.scanTree(ctx, tree)
+	tied, err := findAppTie(d.dir)
+	if err != nil {
+		return wire.Deployment{}, err
+	}
+	a, err := d.scanTree(ctx, tree, tied)
 	if err != nil {
 		return wire.Deployment{}, err
 	}
 	if err := d.findProject(ctx); err != nil {
 		return wire.Deployment{}, err
 	}
+	d.noteUnused(ctx)
 	return d.sendBuild(ctx, a)
 }
 
@@ -206,9 +212,14 @@ func (d *deploying) scope(c commit) anchor.EnvScope {
 	return d.target.project.ScopeOf(c.branch, d.options.noRelease || !d.options.prod)
 }
 
-func (d *deploying) scanTree(ctx context.Context, tree string) (build.Output, error) {
+// scanTree reads a build, to which it adds the settings for AWS of the app's anchor.json.
+func (d *deploying) scanTree(ctx context.Context, tree string, t tie) (build.Output, error) {
 	d.progress.beginStep("Scan")
-	a, err := build.Scan(ctx, tree)
+	err := build.PutSettings(tree, t.AWS)
+	var a build.Output
+	if err == nil {
+		a, err = build.Scan(ctx, tree)
+	}
 	if err != nil {
 		d.progress.failStep()
 		return a, err

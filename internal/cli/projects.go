@@ -21,7 +21,7 @@ func (s *shell) projectsCommand() *cobra.Command {
 	list := func(cmd *cobra.Command, _ []string) error { return s.runProjects(cmd.Context(), page) }
 	ls := &cobra.Command{Use: "ls", Short: "List projects", Args: cobra.NoArgs, RunE: list}
 	page.declareFlags(ls)
-	cmd := parentCommand("projects", "List, create and remove projects", ls, s.createProjectCommand(), s.removeProjectCommand())
+	cmd := parentCommand("projects", "List, create, set and remove projects", ls, s.createProjectCommand(), s.settingsCommand(), s.setSettingsCommand(), s.removeProjectCommand())
 	cmd.RunE = list
 	page.declareFlags(cmd)
 	return cmd

@@ -52,11 +52,14 @@ type Parts struct {
 	// LimitsHint then says what bounds a project instead.
 	Limiter    project.Limiter
 	LimitsHint string
+	// Settings holds the settings of projects for AWS; nil where they have no effect.
+	Settings project.SettingsRecords
 
 	Domains *Domains       // nil: custom domains cannot be attached
 	Builder deploy.Builder // nil: nothing is built from commits
 	Runner  deploy.Runner  // Close ends it
-	// DispatchRemoval makes another process remove a retired project; nil where this one does.
+	// DispatchRemoval makes another process remove a retired project, or apply the settings of one that
+	// is not; nil where this one removes it.
 	DispatchRemoval func(context.Context, anchor.ProjectID) error
 
 	// AfterSwitch is release.Options.Purge; nil: Platform.Purge.
@@ -144,7 +147,7 @@ func newProjects(p Parts, deploys *deploy.Service, domains *domains.Service) *pr
 	if domains != nil {
 		ports.Domains = domains
 	}
-	ports.Dispatch = p.DispatchRemoval
+	ports.Dispatch, ports.Settings = p.DispatchRemoval, p.Settings
 	return project.New(ports, project.Options{MaxProjects: p.Limits.Projects, LimitsHint: p.LimitsHint, BeforeStep: p.BeforeStep, Log: p.Log})
 }
 

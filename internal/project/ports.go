@@ -61,6 +61,14 @@ type Limiter interface {
 	LimitUsage(p anchor.ProjectID) anchor.LimitUsage
 }
 
+// SettingsRecords keeps the settings of projects where the platform has such.
+type SettingsRecords interface {
+	// ProjectSettings returns a project's settings, the zero record when nothing was stored.
+	ProjectSettings(ctx context.Context, p anchor.ProjectID) (anchor.SettingsRecord, error)
+	// SetProjectSettings replaces what was set, durable on return, or is ErrNotFound.
+	SetProjectSettings(ctx context.Context, p anchor.ProjectID, set anchor.Settings) error
+}
+
 // Variables keeps sealed environment variables: bytes in a string.
 type Variables interface {
 	// PutEnv sets all of vars (at most 100) or none, durable on return; ErrNotFound

@@ -21,9 +21,11 @@ type Ports struct {
 	Domains     Domains // nil where no domains can be attached
 	Deployments Deployments
 	Remover     Remover
-	Limiter     Limiter // nil where the platform has no limits per project
+	Limiter     Limiter         // nil where the platform has no limits per project
+	Settings    SettingsRecords // nil where settings for AWS have no effect
 
-	// Dispatch makes another process call FinishRemoval. nil means that Remove calls it.
+	// Dispatch makes another process call FinishRemoval, or apply the settings of a project that is not
+	// being removed. nil means that Remove calls it, and that settings are applied by the next deployment.
 	Dispatch func(ctx context.Context, p anchor.ProjectID) error
 }
 

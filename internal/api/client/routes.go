@@ -64,6 +64,16 @@ func (c *Client) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits
 	return sendFetch[anchor.ProjectLimits](ctx, c, http.MethodPut, projectPath(idOrSlug, "limits"), l)
 }
 
+// Settings returns a project's settings for AWS, ErrNotFound.
+func (c *Client) Settings(ctx context.Context, idOrSlug string) (anchor.ProjectSettings, error) {
+	return fetch[anchor.ProjectSettings](ctx, c, get(projectPath(idOrSlug, "settings"), nil))
+}
+
+// SetSettings replaces a project's settings for AWS.
+func (c *Client) SetSettings(ctx context.Context, idOrSlug string, set anchor.Settings) (anchor.ProjectSettings, error) {
+	return sendFetch[anchor.ProjectSettings](ctx, c, http.MethodPut, projectPath(idOrSlug, "settings"), set)
+}
+
 // Cache returns what the edge stores of a project's answers.
 func (c *Client) Cache(ctx context.Context, idOrSlug string) (wire.Cache, error) {
 	return fetch[wire.Cache](ctx, c, get(projectPath(idOrSlug, "cache"), nil))

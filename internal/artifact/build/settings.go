@@ -49,6 +49,8 @@ type Settings struct {
 	InstallCommand string `json:"installCommand,omitempty"`
 	BuildCommand   string `json:"buildCommand,omitempty"`
 	NodeVersion    string `json:"nodeVersion,omitempty"` // of builds: "22" or "22.11.0"
+
+	AWS *anchor.Settings `json:"aws,omitempty"` // of the project on AWS
 }
 
 // ReadSettings reads anchor.json in dir, which no link may lead out of dir. A missing file is
@@ -92,6 +94,11 @@ func parseSettings(name string, content []byte) (Settings, error) {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !slices.Contains(known, key) {
 			return Settings{}, unknownSetting(name, key, known)
+		}
+	}
+	if aws, found := keys["aws"]; found {
+		if _, err := anchor.ParseSettings(aws); err != nil {
+			return Settings{}, anchor.Invalid("bad_settings", "%s cannot be used: aws: %v", name, err).Because(err).Hintf("%s", anchor.HintOf(err))
 		}
 	}
 	var s Settings
@@ -205,6 +212,30 @@ func WriteSettings(dir string, s Settings) error {
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", filepath.Join(dir, SettingsName), err), root.RemoveAll(temp))
+	}
+	return nil
+}
+
+// PutSettings writes the settings for AWS into a build, from which the server reads them, or removes
+// those of an earlier deploy when there are none.
+func PutSettings(tree string, aws *anchor.Settings) error {
+	root, err := os.OpenRoot(tree)
+	if err != nil {
+		return fmt.Errorf("open the build: %w", err)
+	}
+	defer root.Close()
+	if err := root.Remove(anchor.SettingsFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the earlier settings from the build: %w", err)
+	}
+	if aws == nil || aws.IsZero() {
+		return nil
+	}
+	text, err := json.Marshal(Settings{AWS: aws})
+	if err != nil {
+		return fmt.Errorf("encode the settings: %w", err)
+	}
+	if err := root.WriteFile(anchor.SettingsFile, text, 0o644); err != nil {
+		return fmt.Errorf("write the settings into the build: %w", err)
 	}
 	return nil
 }
