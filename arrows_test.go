@@ -89,6 +89,7 @@ var arrows = map[string][]string{
 
 	// One AWS account.
 	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/aws/...", "internal/deploy", "internal/release"},
+	"internal/aws/alarm":                 {"internal/anchor", "internal/aws/awserr"},
 	"internal/aws/artifacts":             {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/asset":                 {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/artifact/staticfile", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/awserr":                {},
@@ -106,6 +107,7 @@ var arrows = map[string][]string{
 	"internal/aws/install/open":          {"internal/..."},
 	"internal/aws/install/pack":          {},
 	"internal/aws/installation":          {},
+	"internal/aws/role":                  {"internal/anchor", "internal/aws/awserr"},
 	"internal/aws/lambda":                {"internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/core", "internal/deploy", "internal/domains", "internal/project", "internal/release", "internal/retry"},
 	"internal/aws/logtail":               {"internal/anchor", "internal/aws/awserr"},
 

@@ -79,7 +79,7 @@ func TestBuildEvent_GoesLive(t *testing.T) {
 			t.Errorf("the alias of %s is %s", name, alias)
 		}
 	}
-	if want := "s3://anchor-assets/deployments/" + string(d.ID) + "/"; got.StaticAssetsPath != want {
+	if want := "s3://anchor-assets/deployments/" + string(p.ID) + "/" + string(d.ID) + "/"; got.StaticAssetsPath != want {
 		t.Errorf("its files are at %s, want %s", got.StaticAssetsPath, want)
 	}
 	if site, _ := parts.Cloud.URLs(p, ""); site != "https://www.example.com" {

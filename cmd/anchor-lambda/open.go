@@ -36,7 +36,8 @@ import (
 // settings are the values that the template sets in the handlers' environment.
 type settings struct {
 	handler, version, installation                  string
-	keyParameter, siteRole, deployer, buildProject  string
+	keyParameter, deployer, buildProject            string
+	boundary, siteRole                              string
 	projects, deployments, domains, assets, uploads string
 	site                                            aws.Site
 	secrets                                         aws.Generations
@@ -47,7 +48,7 @@ type settings struct {
 func read(env func(string) string) (s settings, err error) {
 	s = settings{
 		handler: cmp.Or(env("ANCHOR_HANDLER"), env("_HANDLER")), version: env("ANCHOR_VERSION"), installation: env("ANCHOR_INSTALLATION"),
-		keyParameter: env("ANCHOR_KEY_PARAMETER"), siteRole: env("ANCHOR_FUNCTION_ROLE"), deployer: env("ANCHOR_DEPLOY_FUNCTION"),
+		keyParameter: env("ANCHOR_KEY_PARAMETER"), boundary: env("ANCHOR_SITE_BOUNDARY"), siteRole: env("ANCHOR_FUNCTION_ROLE"), deployer: env("ANCHOR_DEPLOY_FUNCTION"),
 		buildProject: env("ANCHOR_BUILD_PROJECT"), projects: env("PROJECTS_TABLE"), deployments: env("DEPLOYMENTS_TABLE"),
 		site: aws.Site{
 			ServerFunction: env("SERVER_FUNCTION_NAME"), ImageFunction: env("IMAGE_FUNCTION_NAME"),
@@ -60,7 +61,7 @@ func read(env func(string) string) (s settings, err error) {
 	}
 	var missing []string
 	for name, value := range map[string]string{
-		"ANCHOR_INSTALLATION": s.installation, "ANCHOR_KEY_PARAMETER": s.keyParameter, "ANCHOR_FUNCTION_ROLE": s.siteRole,
+		"ANCHOR_INSTALLATION": s.installation, "ANCHOR_KEY_PARAMETER": s.keyParameter,
 		"ANCHOR_DEPLOY_FUNCTION": s.deployer, "ANCHOR_BUILD_PROJECT": s.buildProject, "PROJECTS_TABLE": s.projects,
 		"DEPLOYMENTS_TABLE": s.deployments, "DOMAINS_TABLE": s.domains, "STATIC_ASSETS_BUCKET": s.assets, "ARTIFACTS_BUCKET": s.uploads,
 	} {
@@ -142,8 +143,8 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 		return lambda.Parts{}, err
 	}
 	cloud, err := aws.New(aws.Config{
-		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, FunctionRole: s.siteRole, LogDays: s.logDays, Site: s.site,
-		Key: key, Secrets: s.secrets, Records: store, Notes: store, Leases: store, HTTP: probes,
+		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, Boundary: s.boundary, FunctionRole: s.siteRole, LogDays: s.logDays, Site: s.site,
+		Key: key, Secrets: s.secrets, Records: store, Settings: store, Notes: store, Leases: store, HTTP: probes,
 		Tabs: time.Duration(s.skewHours) * time.Hour, Switched: lambda.AnnounceSwitches(lambdasdk.NewFromConfig(c), s.deployer),
 	})
 	if err != nil {
@@ -151,7 +152,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 	}
 	return lambda.Parts{
 		Installation: s.installation, Version: s.version, Region: c.Region, Tabs: time.Duration(s.skewHours) * time.Hour,
-		Store: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
+		Store: store, Settings: store, Leases: store, Box: box, Cloud: cloud, Artifacts: artifacts,
 		Domains: &lambda.Domains{Certificates: cloud.Domains(), Front: cloud.Domains(), Resolver: dnscheck.New(dnscheck.Config{Budget: diagnosis})},
 		Builder: builds.Builder{
 			Client: codebuild.NewFromConfig(c), Project: s.buildProject, Logs: cloudwatchlogs.NewFromConfig(c), Records: store,

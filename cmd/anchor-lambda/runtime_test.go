@@ -134,7 +134,7 @@ func installation(t *testing.T, cloud *awstest.Cloud) (env []string, token strin
 	token, _, err = access.New(access.Ports{Tokens: store}, access.Options{}).Create(t.Context(), "test", anchor.ScopeAdmin)
 	must(t, err)
 	return append(cloud.Env(), "ANCHOR_VERSION=v-test", "ANCHOR_INSTALLATION=anchor", "ANCHOR_KEY_PARAMETER=/anchor/key",
-		"ANCHOR_FUNCTION_ROLE=arn:aws:iam::123456789012:role/anchor-site", "ANCHOR_DEPLOY_FUNCTION=anchor-deploy", "ANCHOR_BUILD_PROJECT=anchor-build",
+		"ANCHOR_SITE_BOUNDARY=arn:aws:iam::123456789012:policy/anchor-sites", "ANCHOR_DEPLOY_FUNCTION=anchor-deploy", "ANCHOR_BUILD_PROJECT=anchor-build",
 		"PROJECTS_TABLE=anchor-projects", "DEPLOYMENTS_TABLE=anchor-deployments", "DOMAINS_TABLE=anchor-domains",
 		"STATIC_ASSETS_BUCKET=anchor-assets", "ARTIFACTS_BUCKET=anchor-artifacts"), token
 }

@@ -63,6 +63,10 @@ const (
 	maxMemoryMB = 10240
 	maxTimeout  = 900
 	maxTags     = 40 // of 50; Anchor has its own
+
+	// maxRevalidation is the visibility timeout of the revalidation queue, which a function's timeout
+	// cannot exceed (Lambda: "Using Lambda with Amazon SQS").
+	maxRevalidation = 180
 )
 
 // logRetention holds the periods that CloudWatch Logs accepts (CloudWatch Logs API, PutRetentionPolicy).
@@ -93,6 +97,9 @@ func CheckSettings(s Settings) error {
 		}
 		if err := s.Functions[name].check("functions." + name + "."); err != nil {
 			return err
+		}
+		if timeout := s.Functions[name].Timeout; name == "revalidation" && timeout > maxRevalidation {
+			return badSettings("functions.revalidation.timeout is %d", timeout).Hintf("Its queue permits at most %d seconds.", maxRevalidation)
 		}
 	}
 	switch {

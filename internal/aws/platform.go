@@ -16,17 +16,21 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/acm"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfront"
 	"github.com/aws/aws-sdk-go-v2/service/cloudfrontkeyvaluestore"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/alarm"
 	"github.com/anchor-deploy/anchor/internal/aws/asset"
 	"github.com/anchor-deploy/anchor/internal/aws/certificate"
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 	"github.com/anchor-deploy/anchor/internal/aws/function"
+	"github.com/anchor-deploy/anchor/internal/aws/role"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
@@ -64,12 +68,14 @@ type Config struct {
 	Installation    string // prefix of the names of all resources
 	AssetsBucket    string
 	ArtifactsBucket string
-	FunctionRole    string // ARN of the role that the sites' functions run as
+	Boundary        string // ARN of the permissions boundary of the projects' roles
+	FunctionRole    string // ARN of the role that functions run as where Boundary is "": a stack of an earlier version has none
 	LogDays         int    // how long CloudWatch keeps what the sites' functions print; 0 means forever
 	Site            Site   // of an installation of one project; its fields may be ""
 	Key             []byte // of the installation: 32 bytes, from which secrets are derived
 	Secrets         Generations
 	Records         Records
+	Settings        SettingsRecords
 	Notes           Notes
 	Leases          function.Leases
 	HTTP            *http.Client  // sends the probes; http.DefaultClient when nil
@@ -90,6 +96,8 @@ type Platform struct {
 	assets    *asset.Assets
 	front     *front.Front
 	domains   *certificate.Domains
+	roles     *role.Roles
+	alarms    alarm.Alarms
 	s3        *s3.Client
 	rounds    rounds
 
@@ -131,7 +139,7 @@ func New(c Config) (*Platform, error) {
 	p.functions = function.New(function.Config{
 		Lambda: lambda.NewFromConfig(c.AWS), S3: p.s3, SQS: sqs.NewFromConfig(c.AWS),
 		Logs: cloudwatchlogs.NewFromConfig(c.AWS), Leases: c.Leases,
-		Installation: c.Installation, ArtifactsBucket: c.ArtifactsBucket, Role: c.FunctionRole, LogDays: c.LogDays, HTTP: c.HTTP,
+		Installation: c.Installation, ArtifactsBucket: c.ArtifactsBucket, LogDays: c.LogDays, HTTP: c.HTTP,
 		ProbeLimit: c.ProbeLimit, Log: c.Log, Names: c.Site.functionNames(),
 	})
 	p.assets = asset.New(asset.Config{
@@ -143,6 +151,11 @@ func New(c Config) (*Platform, error) {
 		Installation: c.Installation, AssetsBucket: c.AssetsBucket, Region: c.AWS.Region, Secrets: p.secrets, Log: c.Log,
 		Distribution: c.Site.Distribution,
 	})
+	p.roles = role.New(role.Config{
+		IAM: iam.NewFromConfig(c.AWS), Installation: c.Installation, Region: c.AWS.Region, AssetsBucket: c.AssetsBucket,
+		Boundary: c.Boundary, Distribution: c.Site.Distribution,
+	})
+	p.alarms = alarm.Alarms{CloudWatch: cloudwatch.NewFromConfig(c.AWS), Installation: c.Installation}
 	p.domains = certificate.New(certificate.Config{
 		ACM: acm.NewFromConfig(c.AWS), CloudFront: cloudfront.NewFromConfig(c.AWS), Installation: c.Installation,
 		Projects: c.Records, Distribution: p.distribution, Log: c.Log,

@@ -14,8 +14,16 @@ import (
 )
 
 // Check implements deploy.Limits.
-func (p *Platform) Check(_ context.Context, a deploy.Artifact) error {
-	return p.functions.Check(a)
+func (p *Platform) Check(ctx context.Context, a deploy.Artifact) error {
+	file, err := function.SettingsOf(a)
+	if err != nil {
+		return err
+	}
+	r, err := p.Settings.ProjectSettings(ctx, a.Project.ID)
+	if err != nil {
+		return err
+	}
+	return p.functions.Check(a, file, r.Set)
 }
 
 // CheckManifest refuses an artifact whose functions or environment Lambda does not accept, before
@@ -30,11 +38,19 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 	if err := p.remember(ctx, a.Project); err != nil {
 		return err
 	}
+	settings, err := p.readSettings(ctx, a)
+	if err != nil {
+		return err
+	}
+	// A new role is known everywhere after some seconds: it spreads while the files are sent.
+	if _, err := p.ensureRole(ctx, a, settings); err != nil {
+		return err
+	}
 	return p.assets.Upload(ctx, a, note)
 }
 
 // AssetsPath implements deploy.Assets.
-func (p *Platform) AssetsPath(d anchor.DeploymentID) string { return p.assets.Path(d) }
+func (p *Platform) AssetsPath(d anchor.Deployment) string { return p.assets.Path(d.ProjectID, d.ID) }
 
 // Seed implements deploy.Cache.
 func (p *Platform) Seed(ctx context.Context, a deploy.Artifact, note deploy.Note) error {
@@ -49,11 +65,26 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	if err != nil {
 		return nil, fmt.Errorf("make the revalidation queue: %w", err)
 	}
-	versions, err := p.functions.Publish(ctx, a, p.environment(a, queue), note)
+	settings, err := p.readSettings(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	return versions, p.show(ctx, a, versions)
+	arn, err := p.ensureRole(ctx, a, settings)
+	if err != nil {
+		return nil, err
+	}
+	wanted := function.Wanted{Env: p.environment(a, queue), Role: arn, Settings: settings}
+	versions, err := p.functions.Publish(ctx, a, wanted, note)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.show(ctx, a, versions); err != nil {
+		return nil, err
+	}
+	if err := p.followFile(ctx, a); err != nil {
+		note("settings that are no part of a version were not applied: %v", err)
+	}
+	return versions, nil
 }
 
 // show makes the deployment's own URL answer. The first deployment creates the project's

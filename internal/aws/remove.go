@@ -53,12 +53,18 @@ func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error
 	}
 	// Functions and files can be removed while CloudFront takes its time. The note of the slug is
 	// removed last: without it, nothing else would be found.
+	if err := p.removeAlarms(ctx, project); err != nil { // while the functions that name them exist
+		return err
+	}
 	err = errors.Join(
 		p.functions.RemoveProject(ctx, project),
 		p.assets.RemoveProject(ctx, project),
 		p.removeEdge(ctx, project),
 	)
 	if err != nil {
+		return err
+	}
+	if err := p.roles.Remove(ctx, id); err != nil { // after the functions that run as it
 		return err
 	}
 	if err := p.forget(ctx, id); err != nil {

@@ -58,7 +58,7 @@ func (p *Platform) sweepProject(ctx context.Context, id anchor.ProjectID) error 
 	if project.Removing {
 		return nil // somebody else is removing it
 	}
-	return p.functions.SweepCode(ctx, project, youngCode)
+	return errors.Join(p.functions.SweepCode(ctx, project, youngCode), p.ApplySettings(ctx, id, true))
 }
 
 // sweepRemoved removes what is left of a project without a record, if the records report that it

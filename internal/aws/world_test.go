@@ -118,12 +118,12 @@ func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platfo
 	store := func(c sdk.Config) *dynamo.Store { return dynamo.New(dynamodb.NewFromConfig(c), tables) }
 	c := aws.Config{
 		AWS: in.Config(), Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
-		FunctionRole: "arn:aws:iam::" + in.Account + ":role/anchor-function",
-		Key:          bytes.Repeat([]byte{7}, 32),
-		HTTP:         in.client, ProbeLimit: in.probe,
+		Boundary: "arn:aws:iam::" + in.Account + ":policy/anchor-sites",
+		Key:      bytes.Repeat([]byte{7}, 32),
+		HTTP:     in.client, ProbeLimit: in.probe,
 	}
 	change(&c)
-	c.Leases = store(c.AWS)
+	c.Settings, c.Leases = store(c.AWS), store(c.AWS)
 	if c.Notes == nil {
 		c.Notes = store(c.AWS)
 	}

@@ -30,7 +30,13 @@ func (o *awsOptions) runPlan(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return o.shell.printResult(p, func(w io.Writer) { o.shell.printPlanned(w, p) })
+	return o.shell.printResult(p, func(w io.Writer) {
+		o.shell.printPlanned(w, p)
+		for _, warning := range p.Warnings {
+			fmt.Fprintln(w)
+			printWrapped(w, "", warning)
+		}
+	})
 }
 
 func (s *shell) printPlanned(w io.Writer, p installation.Plan) {

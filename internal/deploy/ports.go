@@ -96,7 +96,7 @@ type Assets interface {
 	// alone.
 	Upload(ctx context.Context, a Artifact, note Note) error
 	// AssetsPath returns where the deployment's own public files are, for its record.
-	AssetsPath(d anchor.DeploymentID) string
+	AssetsPath(d anchor.Deployment) string
 	// Purge drops what the edge cached of the deployment live before and may no longer serve.
 	Purge(ctx context.Context, live anchor.Live) error
 }

@@ -96,7 +96,7 @@ func (r *run) publishFunctions(ctx context.Context, note Note) error {
 	r.record.LambdaServerVersionARN = server.VersionARN
 	r.record.LambdaImageVersionARN = versions[anchor.ImageFunction].VersionARN
 	r.record.LambdaServerAliasARN = aliasARN(server)
-	r.record.StaticAssetsPath = r.Platform.AssetsPath(r.record.ID)
+	r.record.StaticAssetsPath = r.Platform.AssetsPath(r.record)
 	r.artifact.Deployment = r.record
 	return r.Records.UpdateDeployment(ctx, r.record, anchor.Deploying)
 }

@@ -5,7 +5,7 @@
 //
 //	assets/<projectId>/_next/static/…          hashed files, shared by the project's deployments, never overwritten
 //	assets/<projectId>/.anchor/<deploymentId>.json  which of these a deployment uses
-//	deployments/<deploymentId>/…               public files, and the originals that next/image reads
+//	deployments/<projectId>/<deploymentId>/…  public files, and the originals that next/image reads
 //	cache/<projectId>/<deploymentId>/…         incremental cache, under OpenNext's own keys
 //
 // With a base path, the first and the third contain it, as the URL does.

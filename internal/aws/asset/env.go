@@ -18,7 +18,7 @@ func (s *Assets) Env(a deploy.Artifact) map[string]string {
 		"CACHE_BUCKET_REGION":     region, // of the tag table too
 	}
 	if a.Build.TagCache {
-		env["CACHE_DYNAMO_TABLE"] = s.tableName(a.Deployment.ID)
+		env["CACHE_DYNAMO_TABLE"] = s.tableName(a.Project.ID, a.Deployment.ID)
 	}
 	return env
 }
@@ -33,7 +33,7 @@ func (s *Assets) ImageEnv(a deploy.Artifact) map[string]string {
 	return map[string]string{
 		"ANCHOR_IMAGE_HEADERS": imageHeaders(a.Build.Images.OrDefault()),
 		"BUCKET_NAME":          s.AssetsBucket,
-		"BUCKET_KEY_PREFIX":    strings.TrimSuffix(deploymentPrefix(a.Deployment.ID), "/"),
+		"BUCKET_KEY_PREFIX":    strings.TrimSuffix(deploymentPrefix(a.Project.ID, a.Deployment.ID), "/"),
 		"BUCKET_REGION":        s.S3.Options().Region,
 	}
 }

@@ -30,11 +30,24 @@ func indexKey(p anchor.ProjectID, d anchor.DeploymentID) string {
 	return indexPrefix(p) + string(d) + indexSuffix
 }
 
-func deploymentPrefix(d anchor.DeploymentID) string { return deploymentRoot + string(d) + "/" }
+// deploymentPrefix begins the keys of a deployment's own files. It contains the project, because the
+// project's role grants it.
+func deploymentPrefix(p anchor.ProjectID, d anchor.DeploymentID) string {
+	return deploymentRoot + string(p) + "/" + string(d) + "/"
+}
 
-// Path returns the URL of the folder of the deployment's own files: s3://bucket/deployments/<id>/.
-func (s *Assets) Path(d anchor.DeploymentID) string {
-	return "s3://" + s.AssetsBucket + "/" + deploymentPrefix(d)
+// formerPrefix and formerTable are what earlier versions of Anchor used; deployments of theirs are
+// still to be removed.
+func formerPrefix(d anchor.DeploymentID) string { return deploymentRoot + string(d) + "/" }
+
+func (s *Assets) formerTable(d anchor.DeploymentID) string {
+	return s.Installation + "-tags-" + string(d)
+}
+
+// Path returns the URL of the folder of the deployment's own files:
+// s3://bucket/deployments/<projectId>/<deploymentId>/.
+func (s *Assets) Path(p anchor.ProjectID, d anchor.DeploymentID) string {
+	return "s3://" + s.AssetsBucket + "/" + deploymentPrefix(p, d)
 }
 
 func projectCachePrefix(p anchor.ProjectID) string { return cacheRoot + string(p) + "/" }
@@ -46,6 +59,8 @@ func cachePrefix(p anchor.ProjectID, d anchor.DeploymentID) string {
 // basePrefix returns the base path as it appears in a key: "" or "docs/".
 func basePrefix(b anchor.Build) string { return strings.TrimPrefix(b.BasePath+"/", "/") }
 
-func (s *Assets) tableName(d anchor.DeploymentID) string {
-	return s.Installation + "-tags-" + string(d)
+// tableName returns the name of a deployment's tag table. It contains the project, because the
+// project's role grants it.
+func (s *Assets) tableName(p anchor.ProjectID, d anchor.DeploymentID) string {
+	return s.Installation + "-tags-" + string(p) + "-" + string(d)
 }

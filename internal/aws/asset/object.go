@@ -48,7 +48,7 @@ func staticObjects(a deploy.Artifact) (shared, own []object, err error) {
 			continue
 		}
 		o := object{
-			key: deploymentPrefix(a.Deployment.ID) + base + name, file: f.Path, size: f.Size, digest: f.Digest,
+			key: deploymentPrefix(a.Project.ID, a.Deployment.ID) + base + name, file: f.Path, size: f.Size, digest: f.Digest,
 			contentType: staticfile.MediaType(name), cacheControl: staticfile.CacheControl(name),
 			encoding: staticfile.ContentEncoding(name),
 		}

@@ -30,9 +30,11 @@ func (s *Assets) Remove(ctx context.Context, p anchor.Project, d anchor.Deployme
 // from being deleted.
 func (s *Assets) RemoveOwn(ctx context.Context, p anchor.Project, d anchor.DeploymentID) error {
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.erasePrefix(ctx, deploymentPrefix(d)) })
+	g.Go(func() error { return s.erasePrefix(ctx, deploymentPrefix(p.ID, d)) })
+	g.Go(func() error { return s.erasePrefix(ctx, formerPrefix(d)) })
 	g.Go(func() error { return s.erasePrefix(ctx, cachePrefix(p.ID, d)) })
-	g.Go(func() error { return s.dropTable(ctx, d) })
+	g.Go(func() error { return s.dropTable(ctx, s.tableName(p.ID, d)) })
+	g.Go(func() error { return s.dropTable(ctx, s.formerTable(d)) })
 	return g.Wait()
 }
 

@@ -38,7 +38,9 @@ func (s *stand) tags() *dynamodb.Client {
 	return dynamodb.NewFromConfig(config)
 }
 
-func table(a deploy.Artifact) string { return "anchor-tags-" + string(a.Deployment.ID) }
+func table(a deploy.Artifact) string {
+	return "anchor-tags-" + string(a.Project.ID) + "-" + string(a.Deployment.ID)
+}
 
 // row returns what the table holds for a key, or "" when it holds nothing.
 func (s *stand) row(t *testing.T, a deploy.Artifact, tag, path string) string {

@@ -151,7 +151,7 @@ func (s *stand) keys(t *testing.T, prefix string) []string {
 func (s *stand) shared(name string) string { return "assets/" + string(s.project.ID) + "/" + name }
 
 func own(a deploy.Artifact, name string) string {
-	return "deployments/" + string(a.Deployment.ID) + "/" + name
+	return "deployments/" + string(a.Project.ID) + "/" + string(a.Deployment.ID) + "/" + name
 }
 
 // count returns how often the operation was called.

@@ -22,7 +22,7 @@ const tablePatience = 3 * time.Minute
 
 // makeTable creates the deployment's tag table if it does not exist, and writes the rows.
 func (s *Assets) makeTable(ctx context.Context, a deploy.Artifact, rows []tagRow) error {
-	table := s.tableName(a.Deployment.ID)
+	table := s.tableName(a.Project.ID, a.Deployment.ID)
 	_, err := s.DynamoDB.CreateTable(ctx, s.tableInput(table, a.Project))
 	if inUse := (*types.ResourceInUseException)(nil); err != nil && !errors.As(err, &inUse) {
 		return s.tableFailed(err, "make", table)
@@ -73,9 +73,8 @@ func (s *Assets) awaitTable(ctx context.Context, table string) error {
 	return nil
 }
 
-// dropTable deletes the deployment's tag table if there is one.
-func (s *Assets) dropTable(ctx context.Context, d anchor.DeploymentID) error {
-	table := s.tableName(d)
+// dropTable deletes a tag table if it exists.
+func (s *Assets) dropTable(ctx context.Context, table string) error {
 	err := s.deleteTable(ctx, table)
 	if inUse := (*types.ResourceInUseException)(nil); errors.As(err, &inUse) {
 		err = s.dropBusy(ctx, table)

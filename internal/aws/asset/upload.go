@@ -71,7 +71,7 @@ func (s *Assets) uploaded(ctx context.Context, a deploy.Artifact, shared []objec
 		return err
 	})
 	g.Go(func() (err error) {
-		ownThere, err = s.listSizes(ctx, deploymentPrefix(a.Deployment.ID))
+		ownThere, err = s.listSizes(ctx, deploymentPrefix(a.Project.ID, a.Deployment.ID))
 		return err
 	})
 	if err := g.Wait(); err != nil {

@@ -29,7 +29,7 @@ func TestUpload_Layout(t *testing.T) {
 	if got := s.keys(t, ""); !slices.Equal(got, want) {
 		t.Errorf("the bucket holds %q, want %q", got, want)
 	}
-	if got := s.Path(a.Deployment.ID) + "public.txt"; got != "s3://"+assetsBucket+"/"+own(a, "public.txt") {
+	if got := s.Path(a.Project.ID, a.Deployment.ID) + "public.txt"; got != "s3://"+assetsBucket+"/"+own(a, "public.txt") {
 		t.Errorf("the path of the file is %s", got)
 	}
 	if got := s.read(t, own(a, "public.txt")); got != "public of one" {

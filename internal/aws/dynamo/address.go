@@ -69,6 +69,11 @@ func (t Tables) valueKey(p anchor.ProjectID, set, name string) address {
 // noteKey is an address in the project's partition, so deleting the project deletes the note.
 func (t Tables) noteKey(p anchor.ProjectID) address { return address{t.Projects, ofProject(p), "NOTE"} }
 
+// settingsKey is an address in the project's partition, so deleting the project deletes its settings.
+func (t Tables) settingsKey(p anchor.ProjectID) address {
+	return address{t.Projects, ofProject(p), "SETTINGS"}
+}
+
 func (t Tables) leaseKey(p anchor.ProjectID) address {
 	return address{t.Projects, "LEASE", "LEASE#" + string(p)}
 }

@@ -17,6 +17,7 @@ func (f *Front) Publish(ctx context.Context, a deploy.Artifact, hosts map[string
 	if err != nil {
 		return err
 	}
+	r.Project = a.Project.ID
 	puts, err := splitValue(deploymentKey(a.Deployment.ID), r)
 	if err != nil {
 		return err

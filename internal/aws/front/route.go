@@ -20,6 +20,9 @@ type record struct {
 	Tell bool `json:"m,omitempty"`
 	// SkewID is what requests of the deployment's own pages name.
 	SkewID string `json:"s,omitempty"`
+	// Project is the folder of the deployment's own files, "" for deployments of earlier versions of
+	// Anchor.
+	Project anchor.ProjectID `json:"p,omitempty"`
 }
 
 // makeRecord returns an error when a route leads to a function without a host.

@@ -126,9 +126,9 @@ func TestServe(t *testing.T) {
 	}
 	a, b := s.artifact(), s.artifact()
 	s.put("assets/"+string(s.project.ID)+"/_next/static/chunk.js", "chunk")
-	s.put("deployments/"+string(a.Deployment.ID)+"/favicon.ico", "icon of a")
-	s.put("deployments/"+string(b.Deployment.ID)+"/favicon.ico", "icon of b")
-	s.put("deployments/"+string(b.Deployment.ID)+"/img/ä b+.txt", "picture")
+	s.put("deployments/"+string(a.Project.ID)+"/"+string(a.Deployment.ID)+"/favicon.ico", "icon of a")
+	s.put("deployments/"+string(b.Project.ID)+"/"+string(b.Deployment.ID)+"/favicon.ico", "icon of b")
+	s.put("deployments/"+string(b.Project.ID)+"/"+string(b.Deployment.ID)+"/img/ä b+.txt", "picture")
 	s.publish(a)
 	b.Build.Routes[2].Function, b.Build.Routes[2].Pattern = "api", "api/*"
 	b.Build.Routes = append(b.Build.Routes[:3:3], a.Build.Routes[2:]...)

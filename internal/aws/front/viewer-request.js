@@ -267,7 +267,8 @@ function toFile(request, chosen, path) {
     request.uri = encode(path);
   } else {
     cf.selectRequestOriginById('public');
-    request.uri = '/deployments/' + chosen.id + encode(path);
+    // Deployments of before there was a folder for each project have none.
+    request.uri = '/deployments/' + (chosen.record.p ? chosen.record.p + '/' : '') + chosen.id + encode(path);
   }
 }
 

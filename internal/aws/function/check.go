@@ -30,12 +30,16 @@ const (
 	ownEnv = 1 << 10
 )
 
-// Check refuses what Lambda cannot run, before anything is changed.
-func (f *Functions) Check(a deploy.Artifact) error {
+// Check refuses what Lambda cannot run, before anything is changed. file are the settings that the
+// artifact brings, and set those of the project.
+func (f *Functions) Check(a deploy.Artifact, file, set anchor.Settings) error {
 	if err := f.checkLaid(a); err != nil {
 		return err
 	}
-	_, err := architectureOf(a)
+	if err := f.checkFunctionNames(a, file); err != nil {
+		return err
+	}
+	_, _, err := architectureOf(a, file.Over(set))
 	return err
 }
 
@@ -129,7 +133,7 @@ func checkEnv(vars map[string]string, limit int) error {
 		}
 		if strings.HasPrefix(name, "AWS_") {
 			return anchor.Invalid("reserved_env", "%s cannot be set on this platform, because Lambda sets AWS_* itself and OpenNext's cache clients read it", name).
-				Hintf("Remove it: `anchor env rm %s`. Allow the function's role what the app needs, or store the value under another name and pass it to the client's constructor.", name)
+				Hintf("Remove it: `anchor env rm %s`. For an AWS client of the app, store the value under another name and pass it to the client's constructor.", name)
 		}
 		total += envSize(name, value)
 		names = append(names, name)
@@ -162,21 +166,27 @@ func quotedSize(text string) int {
 	return b.Len() - len("\n")
 }
 
-// architectureOf returns the architecture that all native modules of the artifact run on, arm64 if
-// both are possible.
-func architectureOf(a deploy.Artifact) (types.Architecture, error) {
+// architectureOf returns the architecture that the settings name, or else the one that all native
+// modules of the artifact run on, arm64 if both are possible. why says why it is not arm64.
+func architectureOf(a deploy.Artifact, s anchor.Settings) (_ types.Architecture, why string, err error) {
 	tree := os.DirFS(a.Dir)
+	switch set := types.Architecture(s.Architecture); set {
+	case types.ArchitectureArm64:
+		return set, "", opennext.CheckNative(tree, "linux", "arm64")
+	case types.ArchitectureX8664:
+		return set, "the setting architecture says so", opennext.CheckNative(tree, "linux", "amd64")
+	}
 	arm := opennext.CheckNative(tree, "linux", "arm64")
 	if arm == nil {
-		return types.ArchitectureArm64, nil
+		return types.ArchitectureArm64, "", nil
 	}
 	x86 := opennext.CheckNative(tree, "linux", "amd64")
 	switch {
 	case x86 == nil:
-		return types.ArchitectureX8664, nil
+		return types.ArchitectureX8664, arm.Error(), nil
 	case anchor.CodeOf(x86) == anchor.CodeOf(arm) && anchor.CodeOf(arm) != "native_mismatch":
-		return "", arm
+		return "", "", arm
 	}
-	return "", anchor.Invalid("native_mismatch", "no Lambda architecture can run all native modules of the build: on arm64, %v; on x86_64, %v", arm, x86).
+	return "", "", anchor.Invalid("native_mismatch", "no Lambda architecture can run all native modules of the build: on arm64, %v; on x86_64, %v", arm, x86).
 		Hintf("Build all of them for one architecture. %s", anchor.HintOf(arm))
 }

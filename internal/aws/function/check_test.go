@@ -45,7 +45,7 @@ func TestCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := artifactOf(t, anchor.Project{ID: "p", Slug: "shop"}, platformtest.NewApp("one"))
 			test.change(&a)
-			err := f.Check(a)
+			err := f.Check(a, anchor.Settings{}, anchor.Settings{})
 			if test.code == "" {
 				must(t, err)
 				return
@@ -91,7 +91,7 @@ func TestCheckManifest(t *testing.T) {
 			if test.change != nil {
 				test.change(&a)
 			}
-			early, late := f.CheckManifest(a.Project, a.Manifest, a.Env), f.Check(a)
+			early, late := f.CheckManifest(a.Project, a.Manifest, a.Env), f.Check(a, anchor.Settings{}, anchor.Settings{})
 			if test.code == "" {
 				must(t, early)
 				must(t, late)
@@ -153,7 +153,7 @@ func TestArchitecture(t *testing.T) {
 				app = app.With("server-functions/default/node_modules/"+module+"/build/"+module+".node", elf(machine))
 			}
 			a := artifactOf(t, p, app)
-			err := s.Check(a)
+			err := s.Check(a, anchor.Settings{}, anchor.Settings{})
 			if test.want == "" {
 				wantCode(t, err, "native_mismatch")
 				for _, word := range []string{"a in server-functions/default", "b in server-functions/default", "linux-x64", "linux-arm64"} {

@@ -106,7 +106,7 @@ func TestPublish_StopsOnSilence(t *testing.T) {
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.CreateAlias", Hang: true, Do: func() {}})
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
-	if _, err := s.Publish(ctx, a, env(a), t.Logf); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.Publish(ctx, a, wanted(env(a)), t.Logf); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("it says %v", err)
 	}
 	s.cloud.Wire.Mend()
@@ -119,7 +119,7 @@ func TestPublish_RefusesForeignFunction(t *testing.T) {
 	other := newProject()
 	other.Slug = p.Slug
 	a := artifactOf(t, other, platformtest.NewApp("two"))
-	_, err := s.Publish(t.Context(), a, env(a), t.Logf)
+	_, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	wantCode(t, err, "function_name_taken")
 }
 
@@ -148,7 +148,7 @@ func TestPublish_ExplainsRefusal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := artifactOf(t, p, platformtest.NewApp(anchor.NewID()))
 			s.cloud.Wire.Break(test.fault)
-			_, err := s.Publish(t.Context(), a, env(a), t.Logf)
+			_, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 			s.cloud.Wire.Mend()
 			wantCode(t, err, test.code)
 			for _, word := range test.says {
@@ -260,14 +260,14 @@ func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point crashPoint,
 	app := platformtest.NewApp(anchor.NewID())
 	a := artifactOf(t, p, app)
 	s.crash(t, point, func(ctx context.Context) error {
-		_, err := s.Publish(ctx, a, env(a), t.Logf)
+		_, err := s.Publish(ctx, a, wanted(env(a)), t.Logf)
 		return err
 	})
 	if live != "" {
 		s.want(t, p, anchor.LiveAlias, "/", live)
 	}
 	again := s.open()
-	versions, err := again.Publish(t.Context(), a, env(a), t.Logf)
+	versions, err := again.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	must(t, err)
 	d := a.Deployment
 	d.Functions = versions
@@ -275,7 +275,7 @@ func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point crashPoint,
 	if live != "" {
 		s.want(t, p, anchor.LiveAlias, "/", live)
 	}
-	same, err := again.Publish(t.Context(), a, env(a), t.Logf)
+	same, err := again.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	must(t, err)
 	if !reflect.DeepEqual(same, versions) {
 		t.Errorf("a further run gives %v, not %v", same, versions)

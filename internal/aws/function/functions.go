@@ -13,17 +13,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
-// The settings of every function.
+// The settings of a function that the project does not set.
 const (
-	// Runtime is the newest of Lambda's runtimes that every Next.js since 13 runs on, Node.js 22.
-	Runtime = types.RuntimeNodejs22x
 	// MemoryMB also sets the share of a processor: a whole one begins at 1,769 MB. OpenNext's own
 	// reference uses 1,024.
 	MemoryMB = 1024
@@ -52,7 +49,6 @@ type Config struct {
 
 	Installation    string // prefix of every name
 	ArtifactsBucket string // where the zips go
-	Role            string // ARN of the role that functions run as
 	LogDays         int    // how long CloudWatch keeps what functions print; 0 means forever
 
 	// Names holds the names in Lambda, by the build's name of a function, that an installation

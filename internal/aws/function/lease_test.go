@@ -52,7 +52,7 @@ func TestLease_LossEndsWork(t *testing.T) {
 	s.LeaseTimes(30*time.Millisecond, 0)
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.PublishVersion", Hang: true})
 	a := artifactOf(t, p, platformtest.NewApp("one"))
-	_, err := s.Publish(t.Context(), a, env(a), t.Logf)
+	_, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	wantCode(t, err, "lease_lost")
 }
 
@@ -63,7 +63,7 @@ func TestLease_HeldByAnother(t *testing.T) {
 	must(t, err)
 	a := artifactOf(t, p, platformtest.NewApp("one"))
 	calls := s.cloud.Wire.Record()
-	if _, err := s.Publish(t.Context(), a, env(a), t.Logf); anchor.CodeOf(err) != "lease_held" {
+	if _, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf); anchor.CodeOf(err) != "lease_held" {
 		t.Errorf("it says %v", err)
 	}
 	if len(calls()) > 0 {
@@ -80,7 +80,7 @@ func TestLease_ReleasedOnCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.CreateFunction", Do: cancel})
 	a := artifactOf(t, p, platformtest.NewApp("one"))
-	if _, err := s.Publish(ctx, a, env(a), t.Logf); !errors.Is(err, context.Canceled) {
+	if _, err := s.Publish(ctx, a, wanted(env(a)), t.Logf); !errors.Is(err, context.Canceled) {
 		t.Errorf("it says %v", err)
 	}
 	if !lease.releasedAfterwards.Load() {

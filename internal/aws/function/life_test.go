@@ -13,7 +13,7 @@ import (
 func TestFunctions_WholeLife(t *testing.T) {
 	s, p := newStand(t), newProject()
 	one := artifactOf(t, p, platformtest.NewApp("one"))
-	must(t, s.Check(one))
+	must(t, s.Check(one, anchor.Settings{}, anchor.Settings{}))
 	first := s.publish(t, one)
 	v := first.Functions[anchor.ServerFunction]
 	if want := "arn:aws:lambda:eu-central-1:" + s.cloud.Account + ":function:anchor-" + p.Slug + "-server:1"; v.VersionARN != want || v.Version != "1" || v.CodeSha256 == "" {
@@ -34,7 +34,7 @@ func TestFunctions_WholeLife(t *testing.T) {
 	s.want(t, p, anchor.LiveAlias, "/", "two")
 	s.want(t, p, "d-"+string(first.ID), "/", "one")
 
-	again, err := s.open().Publish(t.Context(), one, env(one), t.Logf)
+	again, err := s.open().Publish(t.Context(), one, wanted(env(one)), t.Logf)
 	must(t, err)
 	if !reflect.DeepEqual(again, first.Functions) {
 		t.Errorf("published again it is %v, not %v", again, first.Functions)
@@ -75,7 +75,7 @@ func TestPublish_Refuses(t *testing.T) {
 	large[anchor.ServerFunction]["CATALOGUE"] = strings.Repeat("x", 4096)
 	calls := s.cloud.Wire.Record()
 	for code, vars := range map[string]map[string]map[string]string{"origin_secret_missing": open, "env_too_large": large} {
-		_, err := s.Publish(t.Context(), a, vars, t.Logf)
+		_, err := s.Publish(t.Context(), a, wanted(vars), t.Logf)
 		wantCode(t, err, code)
 		if strings.Contains(err.Error()+anchor.HintOf(err), secret) {
 			t.Errorf("%q tells the secret", err)

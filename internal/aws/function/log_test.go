@@ -17,7 +17,7 @@ func TestLogs_HaveRetention(t *testing.T) {
 	for _, days := range []int{7, 30} {
 		s.LogDays = days
 		a := artifactOf(t, p, platformtest.NewApp("one"))
-		_, err := s.Publish(t.Context(), a, env(a), t.Logf)
+		_, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 		must(t, err)
 		out, err := s.Logs.DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: sdk.String("/aws/lambda/anchor-" + p.Slug + "-")})
 		must(t, err)
@@ -37,6 +37,6 @@ func TestLogs_RetentionFailureIsNotFatal(t *testing.T) {
 	s.LogDays = 7
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudWatch Logs.PutRetentionPolicy", Status: 400, Code: "AccessDeniedException"})
 	a := artifactOf(t, newProject(), platformtest.NewApp("one"))
-	_, err := s.Publish(t.Context(), a, env(a), t.Logf)
+	_, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	must(t, err)
 }

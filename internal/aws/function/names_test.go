@@ -22,7 +22,7 @@ func TestFunctions_Names(t *testing.T) {
 	s.want(t, p, anchor.LiveAlias, "/", "one")
 
 	a := artifactOf(t, newProject(), platformtest.NewApp("two"))
-	_, err := s.Publish(t.Context(), a, env(a), t.Logf)
+	_, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	wantCode(t, err, "function_name_taken")
 
 	must(t, s.RemoveProject(t.Context(), p))

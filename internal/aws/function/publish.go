@@ -34,16 +34,25 @@ type job struct {
 	deployment anchor.DeploymentID
 	dir        string
 	arch       types.Architecture
+	shape      shape
+	logDays    int32 // of the project's settings; 0: the installation's
 	vars       map[string]string
 	code       code // once it is uploaded
 }
 
+// Wanted is what the functions of a deployment are published with.
+type Wanted struct {
+	// Env holds the variables of each function by the build's name, including Revalidation's.
+	// Functions that answer HTTP need ANCHOR_ORIGIN_SECRET.
+	Env      map[string]map[string]string
+	Role     string // ARN of the role that they run as
+	Settings anchor.Settings
+}
+
 // Publish publishes a version of every function and creates the deployment's alias with its URL
-// on it. env holds the variables of each function by the build's name, including Revalidation's;
-// functions that answer HTTP need ANCHOR_ORIGIN_SECRET. Run again, it returns the same versions
-// and repairs what an earlier run left undone.
-func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, env map[string]map[string]string, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
-	jobs, err := f.publishJobs(a, env)
+// on it. Run again, it returns the same versions and repairs what an earlier run left undone.
+func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, w Wanted, note deploy.Note) (map[string]anchor.FunctionVersion, error) {
+	jobs, err := f.publishJobs(a, w, note)
 	if err != nil {
 		return nil, err
 	}
@@ -69,14 +78,21 @@ func (f *Functions) Publish(ctx context.Context, a deploy.Artifact, env map[stri
 	return versions, nil
 }
 
-func (f *Functions) publishJobs(a deploy.Artifact, env map[string]map[string]string) ([]*job, error) {
-	arch, err := architectureOf(a)
+func (f *Functions) publishJobs(a deploy.Artifact, w Wanted, note deploy.Note) ([]*job, error) {
+	arch, why, err := architectureOf(a, w.Settings)
+	if err != nil {
+		return nil, err
+	}
+	if why != "" {
+		note("the functions run on %s: %s", arch, why)
+	}
+	shapes, err := shapesOf(a, w)
 	if err != nil {
 		return nil, err
 	}
 	var jobs []*job
 	for _, p := range f.partsOf(a) {
-		vars := maps.Clone(env[p.name])
+		vars := maps.Clone(w.Env[p.name])
 		if vars == nil {
 			vars = map[string]string{}
 		}
@@ -90,6 +106,7 @@ func (f *Functions) publishJobs(a deploy.Artifact, env map[string]map[string]str
 		}
 		jobs = append(jobs, &job{
 			part: p, Functions: f, project: a.Project, deployment: a.Deployment.ID, dir: a.Dir, arch: arch, vars: vars,
+			shape: shapes(p.name), logDays: w.Settings.LogRetentionDays,
 		})
 	}
 	return jobs, nil
@@ -127,7 +144,7 @@ func (j *job) publishVersion(ctx context.Context) (*lambda.GetFunctionConfigurat
 	if j.code, err = j.uploadZip(ctx, j.project.ID, j.dir, j.part); err != nil {
 		return nil, err
 	}
-	j.boundLog(ctx, j.function)
+	j.boundLog(ctx, j.function, j.logDays)
 	version, err := j.ensureVersion(ctx)
 	if err != nil {
 		return nil, err

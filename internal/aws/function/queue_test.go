@@ -26,7 +26,7 @@ func TestRevalidation(t *testing.T) {
 	seen := filepath.Join(t.TempDir(), "seen")
 	vars := env(a)
 	vars[function.Revalidation] = map[string]string{"SEEN": seen}
-	versions, err := s.Publish(t.Context(), a, vars, t.Logf)
+	versions, err := s.Publish(t.Context(), a, wanted(vars), t.Logf)
 	must(t, err)
 	if versions[function.Revalidation].Version != "1" {
 		t.Fatalf("the versions are %v", versions)

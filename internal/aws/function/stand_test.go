@@ -91,7 +91,7 @@ func (s *stand) open() *function.Functions {
 	f := function.New(function.Config{
 		Lambda: lambda.NewFromConfig(config), SQS: sqs.NewFromConfig(config), Logs: cloudwatchlogs.NewFromConfig(config),
 		S3:     s3.NewFromConfig(config, func(o *s3.Options) { o.UsePathStyle = true }),
-		Leases: s.leases, Installation: "anchor", ArtifactsBucket: bucket, Role: "arn:aws:iam::" + s.cloud.Account + ":role/anchor-function",
+		Leases: s.leases, Installation: "anchor", ArtifactsBucket: bucket,
 		HTTP: s.client, Log: slog.New(slog.DiscardHandler),
 	})
 	f.Hurry()
@@ -132,7 +132,7 @@ func env(a deploy.Artifact) map[string]map[string]string {
 // publish publishes an artifact and returns the deployment as its record would be.
 func (s *stand) publish(t *testing.T, a deploy.Artifact) anchor.Deployment {
 	t.Helper()
-	versions, err := s.Publish(t.Context(), a, env(a), t.Logf)
+	versions, err := s.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	must(t, err)
 	d := a.Deployment
 	d.Functions = versions
@@ -240,4 +240,9 @@ func must(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// wanted returns what functions are published with when the project has no settings.
+func wanted(env map[string]map[string]string) function.Wanted {
+	return function.Wanted{Env: env, Role: "arn:aws:iam::123456789012:role/anchor/anchor-shop"}
 }

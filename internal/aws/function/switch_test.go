@@ -99,7 +99,7 @@ func TestPublish_RacingDeployments(t *testing.T) {
 		a := artifactOf(t, p, platformtest.NewApp(page))
 		deployments[i] = a.Deployment
 		all.Go(func() {
-			versions, err := s.open().Publish(t.Context(), a, env(a), t.Logf)
+			versions, err := s.open().Publish(t.Context(), a, wanted(env(a)), t.Logf)
 			if err != nil {
 				t.Error(err)
 			}

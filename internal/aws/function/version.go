@@ -115,9 +115,10 @@ func (j *job) createFunction(ctx context.Context) error {
 		FunctionName: &j.function, Description: sdk.String(projectMark(j.project.ID)), Tags: j.tagsOf(j.project),
 		Code:          &types.FunctionCode{S3Bucket: &j.ArtifactsBucket, S3Key: &j.code.key},
 		Architectures: []types.Architecture{j.arch},
-		Runtime:       Runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.Role,
-		MemorySize: sdk.Int32(MemoryMB), Timeout: sdk.Int32(TimeoutSeconds),
+		Runtime:       j.shape.runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.shape.role,
+		MemorySize: &j.shape.memory, Timeout: &j.shape.timeout,
 		Environment: &types.Environment{Variables: j.vars},
+		VpcConfig:   j.shape.network(nil), TracingConfig: j.shape.traces(nil), KMSKeyArn: j.shape.key(nil),
 	})
 	return err
 }
@@ -139,16 +140,15 @@ func (j *job) hasConfiguration(have *configuration) bool {
 	if have.Environment != nil {
 		vars = have.Environment.Variables
 	}
-	return maps.Equal(vars, j.vars) && have.Runtime == Runtime &&
-		sdk.ToString(have.Handler) == j.lambdaHandler() && sdk.ToString(have.Role) == j.Role &&
-		sdk.ToInt32(have.MemorySize) == MemoryMB && sdk.ToInt32(have.Timeout) == TimeoutSeconds
+	return maps.Equal(vars, j.vars) && sdk.ToString(have.Handler) == j.lambdaHandler() && j.shape.covers(have)
 }
 
 func (j *job) updateConfiguration(ctx context.Context, have *configuration) error {
 	_, err := j.Lambda.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{
-		FunctionName: &j.function, Runtime: Runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.Role,
-		MemorySize: sdk.Int32(MemoryMB), Timeout: sdk.Int32(TimeoutSeconds),
+		FunctionName: &j.function, Runtime: j.shape.runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.shape.role,
+		MemorySize: &j.shape.memory, Timeout: &j.shape.timeout,
 		Environment: &types.Environment{Variables: j.vars}, RevisionId: have.RevisionId,
+		VpcConfig: j.shape.network(have), TracingConfig: j.shape.traces(have), KMSKeyArn: j.shape.key(have),
 	})
 	return err
 }

@@ -34,7 +34,7 @@ func TestFunctions_Prepare_StartsTheTarget(t *testing.T) {
 	a := artifactOf(t, p, platformtest.NewApp("one").Server(marking))
 	variables := env(a)
 	variables[anchor.ServerFunction]["MARKS"] = marks
-	versions, err := s.Publish(t.Context(), a, variables, t.Logf)
+	versions, err := s.Publish(t.Context(), a, wanted(variables), t.Logf)
 	must(t, err)
 	d := a.Deployment
 	d.Functions = versions

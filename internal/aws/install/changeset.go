@@ -34,7 +34,7 @@ func (i *Installation) computeChanges(ctx context.Context, s state, c code) (cha
 	}
 	name := "anchor-" + strconv.FormatInt(time.Now().UnixMilli(), 10)
 	out, err := i.formation.CreateChangeSet(ctx, &cloudformation.CreateChangeSetInput{
-		StackName: &i.Name, ChangeSetName: &name, ChangeSetType: kind, TemplateBody: sdk.String(Template()),
+		StackName: &i.Name, ChangeSetName: &name, ChangeSetType: kind, TemplateBody: sdk.String(cmp.Or(i.Template, Template())),
 		Parameters: i.stackParameters(s, c), Capabilities: []types.Capability{types.CapabilityCapabilityIam}, Tags: i.stackTags(),
 	})
 	if err != nil {

@@ -112,6 +112,8 @@ func TestPolicy_ResourcesFitActions(t *testing.T) {
 var conditions = map[string][]string{
 	"lambda:FunctionArn":           {"lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping"},
 	"iam:PassedToService":          {"iam:PassRole"},
+	"iam:PermissionsBoundary":      {"iam:CreateRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy"},
+	"kms:ViaService":               {"kms:Encrypt", "kms:Decrypt", "kms:CreateGrant"},
 	"aws:ResourceTag/Installation": tagged,
 	"aws:ResourceTag/ManagedBy":    tagged,
 }
@@ -130,7 +132,7 @@ func TestPolicy_TaggedResourcesAreOurs(t *testing.T) {
 	for role, statements := range policies(t) {
 		for _, s := range statements {
 			for _, action := range s.Action {
-				own := s.Condition["StringEquals"]["aws:ResourceTag/Installation"] != "" || s.Sid == "AdoptedEdge"
+				own := s.Condition["StringEquals"]["aws:ResourceTag/Installation"] != "" || strings.HasPrefix(s.Sid, "Adopted")
 				if slices.Contains(tagged, action) && !own {
 					t.Errorf("%s (%s) may %s what is not the installation's", role, s.Sid, action)
 				}

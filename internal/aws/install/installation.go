@@ -33,12 +33,14 @@ type Config struct {
 	installation.Options
 	AWS      sdk.Config // with credentials and region
 	Handlers fs.FS      // arm64.zip and amd64.zip; Handlers() when nil
+	Template string     // Template() when ""
 
 	Projects Projects                          // what is in the installation
 	Remover  Remover                           // removes it; nil: Destroy refuses while there are projects
 	Tokens   func(installation.Outputs) Tokens // manages tokens in its records
 
-	Poll time.Duration // between two reads of a stack that changes, 3 s
+	Poll time.Duration    // between two reads of a stack that changes, 3 s
+	Now  func() time.Time // time.Now when nil
 }
 
 // Projects lists the projects of an installation.

@@ -28,6 +28,9 @@ func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
 		return installation.Plan{}, err
 	}
 	p := installation.Plan{Installation: i.Name, Account: i.account, Region: i.AWS.Region, From: s.version, To: i.Version, Changes: []installation.Change{}}
+	if !s.isAbsent() {
+		p.Warnings = i.runtimeWarnings(ctx)
+	}
 	before, err := i.beforeStack(ctx)
 	if err != nil {
 		return installation.Plan{}, err

@@ -32,7 +32,7 @@ var handlers = map[string][]runs{
 	"DeployRole": {
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}},
 		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Prepare", "Commit", "Follow", "Purge", "Settle", "Remove", "Reconcile",
-			"RemoveProject", "Sweep"}},
+			"RemoveProject", "Sweep", "ApplySettings"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
 		{platform + "/codebuild", []string{"Forget", "Cancel"}},
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
@@ -65,10 +65,20 @@ var besides = map[string]string{
 	"dynamodb:TagResource": "CreateTable with tags",
 	"sqs:SendMessage":      "Lambda sends an event that failed on with the handler's role",
 	"s3:ListBucket":        "without it HeadObject of a key that is not there is forbidden",
+
+	"iam:TagRole":                "CreateRole with tags",
+	"cloudwatch:TagResource":     "PutMetricAlarm with tags",
+	"ec2:DescribeSubnets":        "CreateFunction and UpdateFunctionConfiguration with a network",
+	"ec2:DescribeSecurityGroups": "CreateFunction and UpdateFunctionConfiguration with a network",
+	"ec2:DescribeVpcs":           "CreateFunction and UpdateFunctionConfiguration with a network",
+	"kms:Encrypt":                "CreateFunction and UpdateFunctionConfiguration with a key",
+	"kms:CreateGrant":            "CreateFunction and UpdateFunctionConfiguration with a key",
+	"kms:Decrypt":                "GetFunctionConfiguration of a function with a key",
+	"wafv2:GetWebACL":            "UpdateDistribution with a web ACL",
 }
 
 // platformParts are the platform's sub-packages, which the walk finds by itself.
-var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", certificate}
+var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", platform + "/role", platform + "/alarm", certificate}
 
 func packagesOf(handlers map[string][]runs) []string {
 	var all []string
@@ -172,22 +182,31 @@ func policies(t *testing.T) map[string][]statement {
 		t.Fatal(err)
 	}
 	all := map[string][]statement{}
+	type policy struct {
+		PolicyDocument struct {
+			Statement []statement `yaml:"Statement"`
+		} `yaml:"PolicyDocument"`
+	}
 	for name, r := range doc.Resources {
-		if r.Type != "AWS::IAM::Role" {
-			continue
-		}
 		var role struct {
-			Policies []struct {
-				PolicyDocument struct {
-					Statement []statement `yaml:"Statement"`
-				} `yaml:"PolicyDocument"`
-			} `yaml:"Policies"`
+			Policies []policy `yaml:"Policies"` // of a role
+			Roles    texts    `yaml:"Roles"`    // of a managed policy, and its document:
+			policy   `yaml:",inline"`
+		}
+		if r.Type != "AWS::IAM::Role" && r.Type != "AWS::IAM::ManagedPolicy" {
+			continue
 		}
 		if err := r.Properties.Decode(&role); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range role.Policies {
 			all[name] = append(all[name], p.PolicyDocument.Statement...)
+		}
+		for _, of := range role.Roles {
+			all[of] = append(all[of], role.PolicyDocument.Statement...)
+		}
+		if r.Type == "AWS::IAM::ManagedPolicy" && role.Roles == nil {
+			all[name] = role.PolicyDocument.Statement
 		}
 	}
 	return all
@@ -200,6 +219,9 @@ var unbounded = map[string]string{
 	"EdgeCreations":    "what is yet to be made has no name",
 	"CreateMappings":   "what is yet to be made has no name; its function is a condition",
 	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
+	"Networks":         "EC2's descriptions know no resource to name",
+	"Network":          "an interface that is yet to be made has no name; Lambda's documentation grants these on everything",
+	"Traces":           "X-Ray knows no resource to name",
 }
 
 // The routes on which aliases move belong to the handler whose role may move them.

@@ -37,7 +37,7 @@ func (i *Installation) Status(ctx context.Context) (installation.Status, error) 
 	if err != nil {
 		return installation.Status{}, err
 	}
-	st.Hints = i.statusHints(s)
+	st.Hints = append(i.statusHints(s), i.runtimeWarnings(ctx)...)
 	st.IdleUSD = installation.SumUSD(installation.Usage{Projects: len(projects)})
 	for _, p := range projects {
 		st.Projects = append(st.Projects, p.Slug)

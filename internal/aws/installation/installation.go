@@ -62,6 +62,7 @@ type Plan struct {
 	From         string   `json:"from,omitempty"` // the installed version
 	To           string   `json:"to"`
 	Changes      []Change `json:"changes"`
+	Warnings     []string `json:"warnings,omitempty"` // what will need attention, whatever is changed
 }
 
 // Outputs holds the stack's outputs.

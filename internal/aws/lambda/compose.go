@@ -59,7 +59,7 @@ type Artifacts interface {
 	Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error)
 }
 
-// Parts holds what the handlers are made of. All fields but Domains and Log are required.
+// Parts holds what the handlers are made of. All fields but Settings, Domains and Log are required.
 type Parts struct {
 	Installation string
 	Version      string
@@ -68,6 +68,7 @@ type Parts struct {
 	Tabs         time.Duration // how long open tabs may use a deployment after it was live; 0: not at all
 
 	Store     Store
+	Settings  project.SettingsRecords // nil: projects have no settings
 	Leases    Leases
 	Box       project.Box
 	Cloud     Cloud
@@ -105,7 +106,7 @@ func Compose(p Parts) *Handlers {
 	remover := remover{p.Cloud, p.Artifacts}
 	all := core.New(core.Parts{
 		Records: p.Store, Env: env, Artifacts: p.Artifacts, Platform: p.Cloud, Deployments: remover,
-		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env, p.Cloud.URLs}, LimitsHint: limitsHint, URLs: p.Cloud.URLs,
+		Projects: p.Cloud, Domains: p.domainParts(), Builder: builder{p.Builder, env, p.Cloud.URLs}, LimitsHint: limitsHint, Settings: p.Settings, URLs: p.Cloud.URLs,
 		AfterSwitch:     p.Cloud.AfterSwitch,
 		Runner:          NewRunner(p.Leases, p.Store, p.Dispatch),
 		DispatchRemoval: func(ctx context.Context, id anchor.ProjectID) error { return p.Dispatch(ctx, id, "") },

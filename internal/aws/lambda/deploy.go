@@ -32,12 +32,15 @@ type Platform interface {
 	Settle(ctx context.Context, p anchor.ProjectID) error
 	// AfterSwitch makes a handler call Settle for the project of a promote or a rollback.
 	AfterSwitch(ctx context.Context, live anchor.Live) error
+	// ApplySettings applies the settings of a project that are no part of a version. again also
+	// applies those that it applied before. Idempotent.
+	ApplySettings(ctx context.Context, p anchor.ProjectID, again bool) error
 }
 
 // DeployEvent requests a deployment. CodeBuild's post_build and the API send it to the deploy
 // handler.
 type DeployEvent struct {
-	DeploymentID anchor.DeploymentID `json:"deploymentId,omitempty"` // "": the project is retired and to be removed
+	DeploymentID anchor.DeploymentID `json:"deploymentId,omitempty"` // "": the project is retired and to be removed, or its settings have changed
 	ProjectID    anchor.ProjectID    `json:"projectId"`
 	// ArtifactPath is where a build left its artifact; "" when the files were uploaded.
 	ArtifactPath string `json:"artifactPath,omitempty"`
@@ -86,7 +89,7 @@ func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 	case e.DeploymentID != "" && e.ProjectID != "":
 		return d.deploy(ctx, e.DeployEvent)
 	case e.ProjectID != "" && e.ArtifactPath == "":
-		return d.removeProject(ctx, e.ProjectID)
+		return d.followProject(ctx, e.ProjectID)
 	}
 	return d.failed(ctx, e.DeploymentID, "read", anchor.Invalid("unknown_event", "the deploy handler does not know the event").
 		Hintf("Send deploymentId and projectId, or {\"reconcile\": true}."))
@@ -211,11 +214,23 @@ func (d *Deployer) settle(ctx context.Context, p anchor.ProjectID) error {
 	return nil
 }
 
-// removeProject starts a removal. The schedule continues what must wait for AWS.
-func (d *Deployer) removeProject(ctx context.Context, p anchor.ProjectID) error {
+// followProject starts the removal of a retired project, and applies the settings of another one. The
+// schedule continues a removal that must wait for AWS.
+func (d *Deployer) followProject(ctx context.Context, p anchor.ProjectID) error {
 	working, stop := soonerThan(ctx, margin)
 	defer stop()
-	_, err := d.Projects.FinishRemoval(working, p)
+	record, err := d.Projects.Get(working, string(p))
+	switch {
+	case errors.Is(err, anchor.ErrNotFound):
+		return nil
+	case err == nil && !record.Removing:
+		if err := d.Platform.ApplySettings(working, p, false); err != nil {
+			return d.failed(ctx, "", "settings", err)
+		}
+		return nil
+	case err == nil:
+		_, err = d.Projects.FinishRemoval(working, p)
+	}
 	if anchor.KindOf(err) == anchor.KindBusy {
 		d.Log.InfoContext(ctx, "the removal of a project continues in a minute", "projectId", p, "cause", err.Error())
 		return nil

@@ -195,6 +195,7 @@ func (s *stand) wantLogged(members ...string) {
 }
 
 type cloud struct {
+	applied []anchor.ProjectID // by ApplySettings
 	*platformtest.Memory
 	reconciled, swept int
 	sweepErr          error
@@ -390,4 +391,10 @@ func (twoLines) Since(context.Context, anchor.ProjectID, anchor.LogFilter, int64
 	return func(yield func(anchor.LogLine, error) bool) {
 		_ = yield(anchor.LogLine{Time: 3, Text: "one"}, nil) && yield(anchor.LogLine{Time: 3, Text: "two"}, nil)
 	}
+}
+
+// ApplySettings implements Platform.
+func (c *cloud) ApplySettings(_ context.Context, p anchor.ProjectID, _ bool) error {
+	c.applied = append(c.applied, p)
+	return nil
 }

@@ -116,7 +116,7 @@ func (m *Memory) Upload(ctx context.Context, a deploy.Artifact, _ deploy.Note) e
 }
 
 // AssetsPath implements deploy.Assets.
-func (m *Memory) AssetsPath(d anchor.DeploymentID) string { return "deployments/" + string(d) }
+func (m *Memory) AssetsPath(d anchor.Deployment) string { return "deployments/" + string(d.ID) }
 
 // Purge implements deploy.Assets. Nothing is cached here.
 func (m *Memory) Purge(ctx context.Context, live anchor.Live) error {

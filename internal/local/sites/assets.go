@@ -44,7 +44,7 @@ func (p *Platform) Upload(ctx context.Context, a deploy.Artifact, note deploy.No
 
 // AssetsPath implements deploy.Assets. The path is that of the files' folder in an installation on
 // AWS; here the files stay in the artifact.
-func (p *Platform) AssetsPath(d anchor.DeploymentID) string { return "deployments/" + string(d) }
+func (p *Platform) AssetsPath(d anchor.Deployment) string { return "deployments/" + string(d.ID) }
 
 func assetFiles(a deploy.Artifact) []asset.File {
 	prefix := a.Build.Assets + "/"

@@ -322,3 +322,12 @@ test('a page of another deployment finds its own files', async () => {
   const preview = await send('/favicon.ico', { ...cookie(`${B}.${A}`), cookies: { __anchor_page: `${B}.${A}`, __anchor_deployment: A } });
   assert.equal(preview.result.uri, `/deployments/${A}/favicon.ico`);
 });
+
+test("a deployment's own files are in the folder of its project, if it has one", async () => {
+  const docs = { b: '', r: [['/new.png', '']], h: hosts, p: 'project' };
+  const keys = { ...whole, ['d/' + B + '/0']: '1:' + JSON.stringify(docs) };
+  const { result } = await send('/new.png', { keys, cookies: { __anchor_deployment: B } });
+  assert.equal(result.uri, `/deployments/project/${B}/new.png`);
+  const former = await send('/favicon.ico', { keys });
+  assert.equal(former.result.uri, `/deployments/${A}/favicon.ico`);
+});
