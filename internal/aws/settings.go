@@ -39,25 +39,28 @@ func (p *Platform) readSettings(ctx context.Context, a deploy.Artifact) (anchor.
 // followFile stores the settings of a production deployment's anchor.json, because the settings that
 // are no part of a version follow it, and applies these.
 func (p *Platform) followFile(ctx context.Context, a deploy.Artifact) error {
-	if !a.Deployment.NoRelease {
-		file, err := function.SettingsOf(a)
-		if err != nil {
+	if a.Deployment.NoRelease {
+		return p.ApplySettings(ctx, a.Project.ID, false)
+	}
+	file, err := function.SettingsOf(a)
+	if err != nil {
+		return err
+	}
+	r, err := p.Settings.ProjectSettings(ctx, a.Project.ID)
+	if err != nil {
+		return err
+	}
+	before := r.File
+	if before == nil {
+		before = &anchor.Settings{}
+	}
+	if !reflect.DeepEqual(*before, file) {
+		if err := p.Settings.NoteFileSettings(ctx, a.Project.ID, file); err != nil {
 			return err
-		}
-		r, err := p.Settings.ProjectSettings(ctx, a.Project.ID)
-		if err != nil {
-			return err
-		}
-		if r.File == nil {
-			r.File = &anchor.Settings{}
-		}
-		if !reflect.DeepEqual(*r.File, file) {
-			if err := p.Settings.NoteFileSettings(ctx, a.Project.ID, file); err != nil {
-				return err
-			}
 		}
 	}
-	return p.ApplySettings(ctx, a.Project.ID, false)
+	r.File = &file
+	return p.applyRecord(ctx, a.Project.ID, r, false)
 }
 
 // ensureRole creates the project's role, or updates it to what the functions of the artifact need.
@@ -81,6 +84,10 @@ func (p *Platform) ApplySettings(ctx context.Context, id anchor.ProjectID, again
 	if err != nil {
 		return err
 	}
+	return p.applyRecord(ctx, id, r, again)
+}
+
+func (p *Platform) applyRecord(ctx context.Context, id anchor.ProjectID, r anchor.SettingsRecord, again bool) error {
 	now := lasting(r.Effective())
 	if now.IsZero() && r.Applied.IsZero() {
 		return nil
