@@ -19,7 +19,7 @@ var accepted = map[string]string{
 	"CKV_AWS_21":  "files are named by their content or their deployment and never overwritten; the incremental cache is a cache",
 	"CKV_AWS_27":  "the queue is encrypted with SQS's own key (SqsManagedSseEnabled), which checkov does not count",
 	"CKV_AWS_28":  "backups are on by default: the parameter PointInTimeRecovery, which checkov does not evaluate",
-	"CKV_AWS_111": "creations that AWS grants on * only, because there is no resource yet (CreateDistribution and its like)",
+	"CKV_AWS_111": "creations that AWS grants on * only, because there is no resource yet (CreateDistribution and its like; the network interfaces and traces of functions)",
 	"CKV_AWS_115": "a reserved concurrency would take it from the sites, and new accounts have too little to reserve",
 	"CKV_AWS_116": "events that failed go to FailedEvents by an on-failure destination, which replaces a dead-letter queue",
 	"CKV_AWS_117": "the handlers call AWS's public endpoints only; a VPC would need a NAT gateway, which costs money when idle",

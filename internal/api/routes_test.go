@@ -44,7 +44,7 @@ var routes = []route{
 	{"GET", "/projects/P/limits", "read", "", true},
 	{"PUT", "/projects/P/limits", "deploy", `{"memoryBytes":1073741824}`, true},
 	{"GET", "/projects/P/settings", "read", "", true},
-	{"PUT", "/projects/P/settings", "deploy", `{}`, true},
+	{"PUT", "/projects/P/settings", "deploy", `{"memory":1024}`, true},
 	{"GET", "/projects/P/cache", "read", "", true},
 	{"GET", "/projects/P/cache/answers", "read", "", true},
 	{"POST", "/projects/P/cache/purge", "deploy", `{"tag":"news"}`, true},
