@@ -61,6 +61,7 @@ var arrows = map[string][]string{
 	"internal/local/acme/acmetest":   {},
 	"internal/local/alerts":          {"internal/anchor", "internal/retry"},
 	"internal/local/builder":         {"internal/anchor", "internal/artifact", "internal/artifact/build", "internal/artifact/opennext", "internal/deploy", "internal/local/git", "internal/local/logs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/jail"},
+	"internal/local/crons":           {"internal/anchor"},
 	"internal/local/discovery":       {"internal/anchor", "internal/atomicfile"},
 	"internal/local/edge":            {"internal/local/edge/..."},
 	"internal/local/edge/accesslog":  {},

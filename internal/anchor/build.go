@@ -21,6 +21,8 @@ type Build struct {
 	PreviewModeID string // of prerender-manifest.json: proves a revalidation is ours
 
 	Images Images
+
+	Crons []Cron // of the app's anchor.json or vercel.json
 }
 
 // Images are the headers that next.config sets for every optimized image (images.contentSecurityPolicy and

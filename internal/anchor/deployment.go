@@ -23,7 +23,10 @@ type Deployment struct {
 	ForceReload   bool         `json:"forceReload,omitempty" doc:"Its release ends the use of earlier deployments by open tabs"`
 	SkewID        string       `json:"skewId,omitempty" doc:"The deploymentId of its build, which browsers that loaded its pages send with their requests; absent in a build without one"`
 	Fork          bool         `json:"fork,omitempty" doc:"Built from a fork: it has none of the project's variables and cannot go live"`
+	PullRequest   int64        `json:"pullRequest,omitempty" doc:"Number of the pull request of its branch when it was built"`
 	Source        Source       `json:"source,omitempty" enum:"push,repository" doc:"Where its files come from; absent when they were uploaded"`
+
+	Crons []Cron `json:"crons,omitempty" doc:"Paths that are requested on a schedule while it is live"`
 
 	Functions              map[string]FunctionVersion `json:"functions"`
 	LambdaServerVersionARN string                     `json:"lambdaServerVersionArn"`

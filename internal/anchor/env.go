@@ -64,6 +64,33 @@ func (s EnvSlot) Reaches(scope EnvScope) bool {
 	return (s.Environment == "" || s.Environment == scope.Environment) && (s.Branch == "" || s.Branch == scope.Branch)
 }
 
+// vercelNames are the names that Vercel has for Anchor's own variables.
+var vercelNames = map[string]string{
+	"VERCEL_ENV": "ANCHOR_ENV", "VERCEL_TARGET_ENV": "ANCHOR_ENV", "VERCEL_URL": "ANCHOR_URL",
+	"VERCEL_GIT_COMMIT_SHA": "ANCHOR_GIT_COMMIT_SHA", "VERCEL_GIT_COMMIT_REF": "ANCHOR_GIT_BRANCH",
+	"VERCEL_GIT_PULL_REQUEST_ID": "ANCHOR_GIT_PULL_REQUEST_ID", "VERCEL_GIT_PREVIOUS_SHA": "ANCHOR_GIT_PREVIOUS_SHA",
+	"VERCEL_DEPLOYMENT_ID": "ANCHOR_DEPLOYMENT_ID", "VERCEL_PROJECT_ID": "ANCHOR_PROJECT_ID",
+}
+
+// AddVercelNames adds Anchor's own variables under the names that Vercel has for them, when VERCEL is 1
+// among vars. Those that are set stay as they are. VERCEL_URL has no scheme (Vercel, "System environment
+// variables").
+func AddVercelNames(vars map[string]string) {
+	if vars["VERCEL"] != "1" {
+		return
+	}
+	for name, ours := range vercelNames {
+		value, known := vars[ours]
+		if _, set := vars[name]; set || !known || value == "" {
+			continue
+		}
+		if name == "VERCEL_URL" {
+			_, value, _ = strings.Cut(value, "://")
+		}
+		vars[name] = value
+	}
+}
+
 // EnvPhase is when a variable is set.
 type EnvPhase string
 

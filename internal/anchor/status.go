@@ -17,13 +17,14 @@ const (
 	DeployFailed Status = "deploy_failed"
 	Canceled     Status = "canceled"
 	Superseded   Status = "superseded" // a newer request went live first
+	Skipped      Status = "skipped"    // its commit need not be built, as the app's settings say
 )
 
 // moves are those that a deployment makes by itself. The undo of a failed switch moves the record of
 // its release from Deployed to DeployFailed, in the transaction that moves the pointer back.
 var moves = map[Status][]Status{
 	Queued:    {Building, BuildFailed, Canceled, Superseded},
-	Building:  {Built, BuildFailed, Canceled, Superseded},
+	Building:  {Built, BuildFailed, Canceled, Superseded, Skipped},
 	Built:     {Deploying, DeployFailed, Canceled, Superseded},
 	Deploying: {Deployed, DeployFailed, Canceled, Superseded},
 }

@@ -55,7 +55,7 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	}
 	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
 		Manifest: in.Body.Manifest, Delta: in.Body.Delta, FilesOf: in.Body.FilesOf, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
-		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload,
+		Branch: in.Body.Branch, PullRequest: in.Body.PullRequest, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload,
 	})
 	if err != nil {
 		return nil, err
@@ -64,7 +64,13 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return answerWith(wire.StartedDeployment{Deployment: shown, Missing: notNil(started.Missing), Presigned: s.Uploads != nil}), nil
+	out := wire.StartedDeployment{Deployment: shown, Missing: notNil(started.Missing), Presigned: s.Uploads != nil}
+	if in.Body.FilesOf != "" {
+		if out.BuildVariables, err = s.Env.BuildNames(ctx, p.ID); err != nil {
+			return nil, err
+		}
+	}
+	return answerWith(out), nil
 }
 
 func (s *server) listDeployments(ctx context.Context, in *struct {

@@ -76,6 +76,20 @@ type Hooks interface {
 	Receive(ctx context.Context, p anchor.Project, call anchor.HookCall) (anchor.HookAnswer, error)
 }
 
+// Crons runs the crons of projects.
+type Crons interface {
+	// List returns the crons of the live deployment; none before the first release.
+	List(ctx context.Context, p anchor.ProjectID) ([]anchor.CronState, error)
+	// Runs returns the newest runs of a path, or of all paths when it is "", newest first.
+	Runs(ctx context.Context, p anchor.ProjectID, path string, limit int) ([]anchor.CronRun, error)
+	// Start runs a cron now: ErrNotFound when the live deployment has none with this path, a Conflict
+	// when it runs already.
+	Start(ctx context.Context, p anchor.ProjectID, path string) (anchor.CronRun, error)
+	// Pause pauses a cron, or lets it run again: ErrNotFound when the live deployment has none with
+	// this path.
+	Pause(ctx context.Context, p anchor.ProjectID, path string, paused bool) ([]anchor.CronState, error)
+}
+
 // Logs reads what the apps wrote.
 type Logs interface {
 	// Last yields the last limit lines that match, oldest first. An error is the last item.

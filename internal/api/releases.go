@@ -8,13 +8,21 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
+	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 func (s *server) releaseRoutes() {
 	const project = "/projects/{projectId}"
-	handleRoute(s, newOperation("promote-deployment", http.MethodPost, project+"/deployments/{deploymentId}/promote", anchor.ScopeDeploy,
-		"Make a deployment live", 404, 409), s.promoteDeployment)
+	promote := newOperation("promote-deployment", http.MethodPost, project+"/deployments/{deploymentId}/promote", anchor.ScopeDeploy,
+		"Make a deployment live", 404, 409)
+	promote.Description += " A preview runs with the variables of previews: its files are deployed once more with those of production," +
+		" and the response is `202` with the id of that deployment, which goes live when its steps have ended."
+	handleRoute(s, promote, s.promoteDeployment)
+	responses := s.api.OpenAPI().Paths[promote.Path].Post.Responses
+	accepted := *responses["200"]
+	accepted.Description = http.StatusText(http.StatusAccepted)
+	responses["202"] = &accepted
 	handleRoute(s, newOperation("rollback-project", http.MethodPost, project+"/rollback", anchor.ScopeDeploy,
 		"Roll back to an earlier deployment", 404, 409), s.rollbackProject)
 	handleRoute(s, newOperation("list-releases", http.MethodGet, project+"/releases", anchor.ScopeRead, "List releases, newest first", 404), s.listReleases)
@@ -24,16 +32,24 @@ func (s *server) releaseRoutes() {
 func (s *server) promoteDeployment(ctx context.Context, in *struct {
 	InDeployment
 	Body *wire.Promote `required:"false"`
-}) (*body[wire.Promoted], error) {
+}) (*promoted, error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.Releases.Promote(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), reloading(in.Body != nil && in.Body.ForceReload)...)
+	d, err := s.Deploys.Get(ctx, p.ID, anchor.DeploymentID(in.DeploymentID))
 	if err != nil {
 		return nil, err
 	}
-	return answerWith(wire.Promoted{
+	forceReload := in.Body != nil && in.Body.ForceReload
+	if deploy.IsPreview(p, d) && d.CanServe() {
+		return s.promotePreview(ctx, p, d, forceReload)
+	}
+	r, err := s.Releases.Promote(ctx, p.ID, d.ID, reloading(forceReload)...)
+	if err != nil {
+		return nil, err
+	}
+	return &promoted{Status: http.StatusOK, Body: wire.Promoted{
 		Message:         fmt.Sprintf("%s is live on %s", r.Live.Version, p.Slug),
 		DeploymentID:    r.Live.Deployment,
 		PreviousVersion: versionNumber(r.PreviousVersion),
@@ -41,7 +57,28 @@ func (s *server) promoteDeployment(ctx context.Context, in *struct {
 		PreviousLabel:   r.PreviousVersion,
 		NewLabel:        r.Live.Version,
 		PromoteTimeMS:   r.Took.Milliseconds(),
-	}), nil
+	}}, nil
+}
+
+// promoted answers a promote: 200 when the deployment is live, 202 when it is deployed once more.
+type promoted struct {
+	Status int
+	Body   wire.Promoted
+}
+
+func (s *server) promotePreview(ctx context.Context, p anchor.Project, preview anchor.Deployment, forceReload bool) (*promoted, error) {
+	d, err := s.Deploys.PromotePreview(ctx, p.ID, preview, forceReload)
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.Env.BuildNames(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &promoted{Status: http.StatusAccepted, Body: wire.Promoted{
+		Message:      fmt.Sprintf("%s is a preview of %s; its files are deployed as %s with the variables of production", preview.ID, preview.Branch, d.ID),
+		DeploymentID: d.ID, Redeployed: true, BuildVariables: names,
+	}}, nil
 }
 
 func (s *server) rollbackProject(ctx context.Context, in *struct {
@@ -54,6 +91,9 @@ func (s *server) rollbackProject(ctx context.Context, in *struct {
 	}
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.refusePreview(ctx, p, target); err != nil {
 		return nil, err
 	}
 	r, err := s.Releases.Rollback(ctx, p.ID, target, reloading(in.Body.ForceReload)...)
@@ -70,6 +110,19 @@ func (s *server) rollbackProject(ctx context.Context, in *struct {
 		NewLabel:        r.Live.Version,
 		RollbackTimeMS:  r.Took.Milliseconds(),
 	}), nil
+}
+
+// refusePreview refuses a rollback to a preview, which would run with the variables of previews.
+func (s *server) refusePreview(ctx context.Context, p anchor.Project, target anchor.DeploymentID) error {
+	if target == "" {
+		return nil
+	}
+	d, err := s.Deploys.Get(ctx, p.ID, target)
+	if err == nil && deploy.IsPreview(p, d) {
+		err = anchor.Conflict("preview", "deployment %s is a preview of %s, which was never live", d.ID, d.Branch).
+			Hintf("To make its files live with the variables of production, run anchor promote %s", d.ID)
+	}
+	return err
 }
 
 func reloading(force bool) []release.Option {

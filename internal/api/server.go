@@ -32,6 +32,7 @@ type Services struct {
 	Remote   RemoteBuilds    // nil where no commits of repositories elsewhere are built
 	Git      Git             // nil where nothing can be pushed: there are no repositories then
 	Hooks    Hooks           // nil where projects cannot be connected to repositories: its routes say so
+	Crons    Crons           // nil where crons are not run: its routes say so
 	Uploads  Uploads         // nil where contents come through the API
 	Releases *release.Service
 	Domains  *domains.Service // nil where domains cannot be attached: they have no routes then
@@ -114,6 +115,7 @@ func New(services Services, o Options) http.Handler {
 	s.deploymentRoutes()
 	s.buildRoutes()
 	s.hookRoutes()
+	s.cronRoutes()
 	s.uploadRoutes()
 	s.releaseRoutes()
 	s.envRoutes()

@@ -15,6 +15,10 @@ import (
 
 // Check implements deploy.Limits.
 func (p *Platform) Check(ctx context.Context, a deploy.Artifact) error {
+	if len(a.Build.Crons) > 0 {
+		return anchor.Invalid("no_crons", "the app has %d crons, and an installation on AWS does not run them", len(a.Build.Crons)).
+			Hintf("Set \"crons\": [] in anchor.json, and request the paths from Amazon EventBridge Scheduler.")
+	}
 	file, err := function.SettingsOf(a)
 	if err != nil {
 		return err

@@ -44,6 +44,7 @@ func (d *deploying) buildVariables(ctx context.Context) (vars map[string]string,
 	}
 	for name, value := range map[string]string{
 		"ANCHOR_ENV": string(scope.Environment), "ANCHOR_GIT_COMMIT_SHA": c.sha, "ANCHOR_GIT_BRANCH": c.branch,
+		"ANCHOR_GIT_PULL_REQUEST_ID": c.pullID(),
 	} {
 		if value != "" {
 			vars[name] = value
@@ -52,6 +53,7 @@ func (d *deploying) buildVariables(ctx context.Context) (vars map[string]string,
 	if scope.Environment == anchor.EnvProduction && d.target.project.URL != "" {
 		vars["ANCHOR_URL"] = d.target.project.URL
 	}
+	anchor.AddVercelNames(vars)
 	return vars, nil
 }
 

@@ -176,6 +176,9 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 	d.noteUnused(ctx)
 	b := build.Builder{App: app, Settings: d.target.tie.Settings, Env: buildEnv(vars), Target: machine}
 	tree, err := d.buildApp(ctx, b, d.progress)
+	if err == nil {
+		err = build.AddCrons(tree, app.Dir, d.target.tie.Settings)
+	}
 	if err != nil {
 		return wire.Deployment{}, err
 	}
@@ -189,6 +192,9 @@ func (d *deploying) run(ctx context.Context) (wire.Deployment, error) {
 // runPrebuilt reads the whole build before it sends anything to the server.
 func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	tree, err := build.FindTree(d.dir)
+	if err == nil {
+		err = addOwnCrons(tree)
+	}
 	if err != nil {
 		return wire.Deployment{}, err
 	}
@@ -205,6 +211,20 @@ func (d *deploying) runPrebuilt(ctx context.Context) (wire.Deployment, error) {
 	}
 	d.noteUnused(ctx)
 	return d.sendBuild(ctx, a)
+}
+
+// addOwnCrons adds the crons of the app around an existing build to that build.
+func addOwnCrons(tree string) error {
+	tree, err := filepath.Abs(tree)
+	if err != nil || filepath.Base(tree) != build.TreeName {
+		return err
+	}
+	app := filepath.Dir(tree)
+	t, err := findAppTie(app)
+	if err != nil {
+		return err
+	}
+	return build.AddCrons(tree, app, t.Settings)
 }
 
 // scope returns which of the project's variables a deployment of the commit gets.
@@ -292,7 +312,7 @@ func (d *deploying) removeCreated(ctx context.Context) {
 
 // unlink restores anchor.json as it was before this run.
 func (d *deploying) unlink() error {
-	if before := d.target.tie; before.Settings != (build.Settings{}) {
+	if before := d.target.tie; !before.IsZero() {
 		return build.WriteSettings(before.dir, before.Settings)
 	}
 	return os.Remove(filepath.Join(d.target.tie.dir, build.SettingsName))
@@ -314,7 +334,7 @@ func (d *deploying) sendBuild(ctx context.Context, a build.Output) (record wire.
 	d.progress.beginStep("Upload")
 	before := d.client.BytesSent()
 	started, err := d.start(ctx, a.Manifest, wire.StartDeployment{
-		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, NoRelease: d.options.noRelease || d.preview, ForceReload: d.options.forceReload,
+		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, PullRequest: c.pull, NoRelease: d.options.noRelease || d.preview, ForceReload: d.options.forceReload,
 	})
 	if err != nil {
 		d.progress.failStep()

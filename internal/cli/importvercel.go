@@ -44,6 +44,7 @@ type vercelSettings struct {
 	BuildCommand   *string `json:"buildCommand"`
 	RootDirectory  *string `json:"rootDirectory"`
 	NodeVersion    *string `json:"nodeVersion"`
+	IgnoreCommand  *string `json:"ignoreCommand"`
 }
 
 // vercelAdvice says what to do about keys of vercel.json that have no counterpart. Keys with "" need nothing.
@@ -52,10 +53,10 @@ var vercelAdvice = map[string]string{
 	"headers": "move them to headers in next.config", "redirects": "move them to redirects in next.config",
 	"rewrites": "move them to rewrites in next.config", "trailingSlash": "set trailingSlash in next.config",
 	"images": "set images in next.config", "cleanUrls": "Next.js has clean URLs by itself",
-	"crons": "Anchor runs none; call the routes from the cron of a machine", "regions": "the sites are where the server is",
+	"crons": "", "ignoreCommand": "", "regions": "the sites are where the server is",
 	"functions": "anchor limits bounds the memory of a project", "env": "set them with anchor env set",
-	"build": "set its variables with anchor env set --for build", "ignoreCommand": "every push is built",
-	"git": "every push is built",
+	"build": "set its variables with anchor env set --for build",
+	"git":   "every push is built",
 }
 
 // importedVercel is what import vercel --json prints.
@@ -150,6 +151,7 @@ func readVercel(dir string) (config map[string]json.RawMessage, settings vercelS
 	settings = stored.Settings
 	for key, value := range map[string]**string{
 		"framework": &settings.Framework, "installCommand": &settings.InstallCommand, "buildCommand": &settings.BuildCommand,
+		"ignoreCommand": &settings.IgnoreCommand,
 	} {
 		if raw, set := config[key]; set {
 			if err := json.Unmarshal(raw, value); err != nil {
@@ -177,6 +179,7 @@ func takeVercel(to *build.Settings, from vercelSettings) (taken []string) {
 	}{
 		{"rootDirectory", &to.RootDirectory, from.RootDirectory}, {"installCommand", &to.InstallCommand, from.InstallCommand},
 		{"buildCommand", &to.BuildCommand, from.BuildCommand}, {"nodeVersion", &to.NodeVersion, from.NodeVersion},
+		{"ignoreCommand", &to.IgnoreCommand, from.IgnoreCommand},
 	} {
 		if one.from != nil && *one.from != "" && *one.to == "" {
 			*one.to = *one.from

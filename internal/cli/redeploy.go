@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -48,69 +47,51 @@ func (s *shell) runRedeploy(ctx context.Context, id anchor.DeploymentID, prod bo
 	if err != nil {
 		return err
 	}
-	return s.redeploy(ctx, c, p, of, prod, false)
-}
-
-// redeploy deploys the files of a deployment once more and prints the result as deploy does.
-func (s *shell) redeploy(ctx context.Context, c *client.Client, p wire.Project, of wire.Deployment, prod, forceReload bool) error {
-	began := time.Now()
-	d := &deploying{shell: s, client: c, slug: p.Slug, progress: newProgress(s)}
-	defer d.progress.haltTicker()
+	redeploy := s.newRedeploy(c, p.Slug)
 	started, err := c.Start(ctx, p.Slug, wire.StartDeployment{
-		FilesOf: of.ID, CommitSha: of.CommitSha, CommitMessage: of.CommitMessage, Branch: of.Branch, ForceReload: forceReload,
+		FilesOf: of.ID, CommitSha: of.CommitSha, CommitMessage: of.CommitMessage, Branch: of.Branch, PullRequest: of.PullRequest,
 		NoRelease: !prod && p.ScopeOf(of.Branch, of.NoRelease).Environment == anchor.EnvPreview,
 	})
 	if err != nil {
 		return err
 	}
-	id := started.Deployment.ID
-	if _, err := c.Finish(ctx, p.Slug, id); err != nil {
-		d.cancelOnServer(ctx, id)
+	if _, err := c.Finish(ctx, p.Slug, started.Deployment.ID); err != nil {
+		redeploy.cancelOnServer(ctx, started.Deployment.ID)
 		return err
 	}
-	record, err := d.followDeployment(ctx, id)
+	return redeploy.follow(ctx, started.Deployment.ID, started.BuildVariables)
+}
+
+// redeploying follows a deployment of the files of another one, and prints the result as deploy does.
+type redeploying struct {
+	*deploying
+	began time.Time
+}
+
+func (s *shell) newRedeploy(c *client.Client, project string) redeploying {
+	return redeploying{&deploying{shell: s, client: c, slug: project, progress: newProgress(s)}, time.Now()}
+}
+
+// follow waits for the end of the deployment. inlined are the names of the variables whose values the
+// build may have inlined.
+func (r redeploying) follow(ctx context.Context, id anchor.DeploymentID, inlined []string) error {
+	defer r.progress.haltTicker()
+	record, err := r.followDeployment(ctx, id)
 	if err != nil {
 		if ctx.Err() != nil {
-			d.cancelOnServer(ctx, id)
+			r.cancelOnServer(ctx, id)
 		}
 		return err
 	}
-	inlined, err := builtIn(ctx, c, p.Slug)
-	if err != nil {
-		return err
-	}
-	d.progress.timings["total"] = time.Since(began).Milliseconds()
+	r.progress.timings["total"] = time.Since(r.began).Milliseconds()
 	out := deployed{
 		DeploymentID: record.ID, ProjectID: record.ProjectID, Status: record.Status,
-		URL: record.URL, DeploymentURL: record.DeploymentURL, Version: record.Version, Timings: d.progress.timings,
+		URL: record.URL, DeploymentURL: record.DeploymentURL, Version: record.Version, Timings: r.progress.timings,
 	}
-	return s.printResult(out, func(w io.Writer) {
-		s.deployedTo(w, record, time.Since(began))
+	return r.printResult(out, func(w io.Writer) {
+		r.deployedTo(w, record, time.Since(r.began))
 		if len(inlined) > 0 {
-			printWrapped(s.Err, "", "As the build left them, whatever they are now: "+strings.Join(inlined, ", "))
+			printWrapped(r.Err, "", "The files keep the values that their build inlined of: "+strings.Join(inlined, ", "))
 		}
 	})
-}
-
-// builtIn returns the names of the project's variables that builds see, and may have inlined.
-func builtIn(ctx context.Context, c *client.Client, project string) (names []string, err error) {
-	vars, err := c.Env(ctx, project, false)
-	if err != nil {
-		return nil, fmt.Errorf("list the variables of the build: %w", err)
-	}
-	for _, v := range vars {
-		if v.For.Covers(anchor.EnvBuild) && (len(names) == 0 || names[len(names)-1] != v.Name) {
-			names = append(names, v.Name)
-		}
-	}
-	return names, nil
-}
-
-// promotePreview makes a preview live as a new deployment of its files, because it runs with the
-// variables of previews.
-func (s *shell) promotePreview(ctx context.Context, c *client.Client, p wire.Project, of wire.Deployment, request wire.Promote) error {
-	if !s.json {
-		printWrapped(s.Err, "", fmt.Sprintf("%s is a preview of %s. It is deployed once more, with the variables of production.", of.ID, cleanText(of.Branch)))
-	}
-	return s.redeploy(ctx, c, p, of, true, request.ForceReload)
 }

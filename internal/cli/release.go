@@ -66,20 +66,16 @@ func (s *shell) runPromote(ctx context.Context, id anchor.DeploymentID, request 
 	if err != nil {
 		return err
 	}
-	of, err := c.Deployment(ctx, project, id)
-	if err != nil {
-		return err
-	}
-	owner, err := c.Project(ctx, project)
-	if err != nil {
-		return err
-	}
-	if owner.ScopeOf(of.Branch, of.NoRelease).Environment == anchor.EnvPreview && of.CanServe() {
-		return s.promotePreview(ctx, c, owner, of, request)
-	}
+	redeploy := s.newRedeploy(c, project)
 	p, err := c.Promote(ctx, project, id, request)
 	if err != nil {
 		return err
+	}
+	if p.Redeployed {
+		if !s.json {
+			printWrapped(s.Err, "", cleanText(p.Message)+".")
+		}
+		return redeploy.follow(ctx, p.DeploymentID, p.BuildVariables)
 	}
 	return s.printResult(p, func(w io.Writer) {
 		s.printSwitched(w, fmt.Sprintf("%s is live", p.NewLabel), p.PreviousLabel, p.PromoteTimeMS)

@@ -51,6 +51,7 @@ type BuildRequest struct {
 	Branch        string // the project's production branch when this and CommitSha are ""
 	NoRelease     bool
 	Fork          bool   // of somebody else: it gets no variables and is never released
+	PullRequest   int64  // number of the pull request at its host, 0 for none
 	Key           string // requests of the same key are one; "" is a key of its own
 }
 

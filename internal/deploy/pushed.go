@@ -14,7 +14,8 @@ func (s *Service) QueueBuild(ctx context.Context, p anchor.ProjectID, r BuildReq
 	d := anchor.Deployment{
 		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli(),
 		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease || r.Fork, Fork: r.Fork, Source: anchor.SourcePush,
-		Functions: map[string]anchor.FunctionVersion{},
+		PullRequest: r.PullRequest,
+		Functions:   map[string]anchor.FunctionVersion{},
 	}
 	if err := s.createWithinQuota(ctx, d); err != nil {
 		return anchor.Deployment{}, err
@@ -41,6 +42,20 @@ func (s *Service) SkipBuild(ctx context.Context, p anchor.ProjectID, id anchor.D
 		return err
 	}
 	_, err = s.abandonDeployment(ctx, withOutcome(d, anchor.Superseded, "build", why), anchor.Queued)
+	if errors.Is(err, anchor.ErrConflict) {
+		return nil
+	}
+	return err
+}
+
+// NotNeeded ends a deployment that is being built as skipped: its commit need not be built. One that has
+// ended stays as it is.
+func (s *Service) NotNeeded(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, why string) error {
+	d, err := s.Get(ctx, p, id)
+	if err != nil || d.Status != anchor.Building {
+		return err
+	}
+	_, err = s.abandonDeployment(ctx, withOutcome(d, anchor.Skipped, "ignore", why), anchor.Building)
 	if errors.Is(err, anchor.ErrConflict) {
 		return nil
 	}

@@ -13,8 +13,9 @@ type Request struct {
 	CommitSha     string
 	CommitMessage string
 	Branch        string
-	NoRelease     bool // end as deployed without going live
-	ForceReload   bool // the release is one with release.ForceReload
+	PullRequest   int64 // number of the pull request at its host, 0 for none
+	NoRelease     bool  // end as deployed without going live
+	ForceReload   bool  // the release is one with release.ForceReload
 }
 
 // Started is a deployment that waits for its files.

@@ -136,6 +136,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		CommitSha:     req.CommitSha,
 		CommitMessage: req.CommitMessage,
 		Branch:        req.Branch,
+		PullRequest:   req.PullRequest,
 		NoRelease:     req.NoRelease,
 		ForceReload:   req.ForceReload,
 		Status:        anchor.Building,
@@ -176,6 +177,9 @@ func (s *Service) checkManifest(ctx context.Context, p anchor.ProjectID, req Req
 // manifestOf returns the files of another deployment of the project, a Conflict when they were removed.
 func (s *Service) manifestOf(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (artifact.Manifest, error) {
 	d, err := s.Get(ctx, p, id)
+	if err == nil {
+		err = redeployable(d)
+	}
 	if err != nil {
 		return artifact.Manifest{}, err
 	}

@@ -73,11 +73,17 @@ func (r *run) checkArtifact(ctx context.Context, note Note) error {
 		return fmt.Errorf("lock the environment variables: %w", err)
 	}
 	r.artifact.Build, r.artifact.Manifest, r.artifact.Dir, r.artifact.Env = build, manifest, dir, env
-	r.record.SkewID = build.SkewID
+	r.record.SkewID, r.record.Crons = build.SkewID, build.Crons
 	if err := r.Platform.Check(ctx, r.artifact); err != nil {
 		return err
 	}
 	note("%d files, %d functions, build %s", len(manifest.Files), len(build.Functions), build.BuildID)
+	if len(build.Crons) > 0 && !r.record.NoRelease {
+		note("%d crons run while this deployment is live", len(build.Crons))
+		if env["CRON_SECRET"] == "" {
+			note("anybody can request the paths of the crons: set CRON_SECRET and compare it with the Authorization header")
+		}
+	}
 	return nil
 }
 

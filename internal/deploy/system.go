@@ -1,6 +1,10 @@
 package deploy
 
-import "github.com/anchor-deploy/anchor/internal/anchor"
+import (
+	"strconv"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
 
 // scope returns which of the project's variables the deployment gets.
 func (r *run) scope() anchor.EnvScope {
@@ -13,6 +17,9 @@ func (r *run) systemVariables() map[string]string {
 	scope := r.scope()
 	vars := map[string]string{
 		"ANCHOR_ENV": string(scope.Environment), "ANCHOR_GIT_COMMIT_SHA": r.record.CommitSha, "ANCHOR_GIT_BRANCH": r.record.Branch,
+	}
+	if r.record.PullRequest != 0 {
+		vars["ANCHOR_GIT_PULL_REQUEST_ID"] = strconv.FormatInt(r.record.PullRequest, 10)
 	}
 	if r.URLs != nil {
 		site, own := r.URLs(r.artifact.Project, r.record.ID)

@@ -116,6 +116,23 @@ func (e *Env) ForBuild(ctx context.Context, p anchor.ProjectID, scope anchor.Env
 	return values, nil
 }
 
+// BuildNames returns the names of the project's variables that builds see, in order. A build may have
+// inlined their values, which then stay as they are in all deployments of its files.
+func (e *Env) BuildNames(ctx context.Context, p anchor.ProjectID) ([]string, error) {
+	vars, err := e.Variables.EnvRows(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	names := []string{}
+	for _, v := range vars {
+		if v.For.Covers(anchor.EnvBuild) {
+			names = append(names, v.Name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}
+
 // ForRun returns the run-time variables that Lock would fix now for a deployment in the scope.
 func (e *Env) ForRun(ctx context.Context, p anchor.ProjectID, scope anchor.EnvScope) (map[string]string, error) {
 	return e.valuesFor(ctx, p, anchor.EnvRun, scope)
@@ -133,6 +150,7 @@ func (e *Env) Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentI
 		return nil, err
 	}
 	maps.Copy(values, system)
+	anchor.AddVercelNames(values)
 	plain, err := encodeValues(values)
 	if err != nil {
 		return nil, fmt.Errorf("lock the environment of %s: %w", d, err)

@@ -35,6 +35,7 @@ type StartDeployment struct {
 	CommitSha     string              `json:"commitSha,omitempty" maxLength:"64"`
 	CommitMessage string              `json:"commitMessage,omitempty" maxLength:"4096"`
 	Branch        string              `json:"branch,omitempty" maxLength:"255"`
+	PullRequest   int64               `json:"pullRequest,omitempty" minimum:"0" doc:"Number of the pull request of the branch"`
 	NoRelease     bool                `json:"noRelease,omitempty" doc:"End as deployed without going live"`
 	ForceReload   bool                `json:"forceReload,omitempty" doc:"When it goes live, make open tabs reload instead of using the deployment that they loaded"`
 }
@@ -52,7 +53,9 @@ type StartBuild struct {
 type StartedDeployment struct {
 	Deployment Deployment        `json:"deployment"`
 	Missing    []artifact.Digest `json:"missing" doc:"The digests the server lacks" nullable:"false"`
-	Presigned  bool              `json:"presigned,omitempty" doc:"Contents go to the URLs that POST …/uploads gives, not to the API"`
+	// BuildVariables is set for a deployment of the files of another one.
+	BuildVariables []string `json:"buildVariables,omitempty" doc:"With filesOf: the names of the project's variables that builds see; what the build has inlined of them stays as it is"`
+	Presigned      bool     `json:"presigned,omitempty" doc:"Contents go to the URLs that POST …/uploads gives, not to the API"`
 }
 
 // MaxPresign is how many URLs one call returns.
@@ -116,6 +119,9 @@ type Promoted struct {
 	PreviousLabel   string              `json:"previousLabel" doc:"Version label of the deployment that was live before, empty if there was none"`
 	NewLabel        string              `json:"newLabel" doc:"Version label of the deployment that is live now"`
 	PromoteTimeMS   int64               `json:"promoteTimeMs"`
+
+	Redeployed     bool     `json:"redeployed,omitempty" doc:"The deployment was a preview: deploymentId is a new deployment of its files with the variables of production, which goes live when its steps have ended"`
+	BuildVariables []string `json:"buildVariables,omitempty" doc:"Of a preview: the names of the project's variables that builds see; what the build has inlined of them stays as it is"`
 }
 
 // SetEnv is the body of PUT /projects/{projectId}/env.

@@ -40,7 +40,7 @@ func (c Checkout) FindApp() (opennext.App, Settings, error) {
 		return opennext.App{}, settings, withRootHint(anchor.Invalid("bad_root_directory", "%s is %q, which is not a folder of the repository", named, folder))
 	}
 	app, err := c.appIn(folder)
-	if own, e := c.settings(folder); err == nil && own != (Settings{}) {
+	if own, e := c.settings(folder); err == nil && !own.IsZero() {
 		settings, err = own, e
 	}
 	return app, settings, err

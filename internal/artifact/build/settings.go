@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -50,8 +51,15 @@ type Settings struct {
 	BuildCommand   string `json:"buildCommand,omitempty"`
 	NodeVersion    string `json:"nodeVersion,omitempty"` // of builds: "22" or "22.11.0"
 
-	AWS *anchor.Settings `json:"aws,omitempty"` // of the project on AWS
+	AWS           *anchor.Settings `json:"aws,omitempty"`           // of the project on AWS
+	IgnoreCommand string           `json:"ignoreCommand,omitempty"` // exits with 0 when a pushed commit need not be built
+	WatchPaths    []string         `json:"watchPaths,omitempty"`    // globs of Git; a pushed commit that changes none of them is not built
+
+	Crons []anchor.Cron `json:"crons,omitzero"` // nil: those of vercel.json
 }
+
+// IsZero reports whether nothing is set.
+func (s Settings) IsZero() bool { return reflect.DeepEqual(s, Settings{}) }
 
 // ReadSettings reads anchor.json in dir, which no link may lead out of dir. A missing file is
 // fs.ErrNotExist.
@@ -102,15 +110,20 @@ func parseSettings(name string, content []byte) (Settings, error) {
 		}
 	}
 	var s Settings
-	if err := json.Unmarshal(content, &s); err != nil {
+	strict := json.NewDecoder(bytes.NewReader(content))
+	strict.DisallowUnknownFields() // in the objects of lists
+	if err := strict.Decode(&s); err != nil {
 		e := (*json.UnmarshalTypeError)(nil)
 		if errors.As(err, &e) {
-			return s, badSetting(name, "%s is a %s; it has to be a string", e.Field, e.Value)
+			return s, badSetting(name, "%s is a %s; it has to be %s", e.Field, e.Value, jsonKinds[e.Type.Kind()])
 		}
 		return s, badSetting(name, "%v", err)
 	}
 	return s, s.check(name)
 }
+
+// jsonKinds are the kinds of values that settings have.
+var jsonKinds = map[reflect.Kind]string{reflect.String: "a string", reflect.Slice: "a list", reflect.Struct: "an object"}
 
 // settingKeys are the keys of the schema.
 func settingKeys() []string {
@@ -165,6 +178,7 @@ var nodeVersion = regexp.MustCompile(`^[0-9]{1,4}(\.[0-9]{1,4}){0,2}$`)
 func (s Settings) check(name string) error {
 	for key, value := range map[string]string{
 		"rootDirectory": s.RootDirectory, "installCommand": s.InstallCommand, "buildCommand": s.BuildCommand, "server": s.Server,
+		"ignoreCommand": s.IgnoreCommand,
 	} {
 		if len(value) > maxSetting || strings.ContainsRune(value, 0) {
 			return badSetting(name, "%s is longer than %d bytes or contains a NUL", key, maxSetting)
@@ -183,8 +197,19 @@ func (s Settings) check(name string) error {
 	if u, err := url.Parse(s.Server); s.Server != "" && (err != nil || u.Host == "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https") {
 		return badSetting(name, "server is not an http or https URL without credentials")
 	}
+	for _, pattern := range s.WatchPaths {
+		if pattern == "" || len(pattern) > maxSetting || strings.ContainsRune(pattern, 0) || len(s.WatchPaths) > maxWatched {
+			return badSetting(name, "watchPaths has to be a list of at most %d patterns such as apps/web/**", maxWatched)
+		}
+	}
+	if err := anchor.CheckCrons(s.Crons); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
 	return nil
 }
+
+// maxWatched is how many patterns watchPaths may have.
+const maxWatched = 100
 
 // WriteSettings writes anchor.json in dir, unless ReadSettings would refuse it. A link in its place is not
 // followed.

@@ -48,12 +48,13 @@ func TestSettings_AreReadAsWritten(t *testing.T) {
 	want := build.Settings{
 		ProjectID: anchor.ProjectID(anchor.NewID()), Project: "shop", Server: "https://anchor.example.com",
 		RootDirectory: "apps/web", InstallCommand: "npm ci && true", BuildCommand: "npm run all", NodeVersion: "22",
+		IgnoreCommand: "git diff --quiet HEAD^ HEAD .", WatchPaths: []string{"apps/web/**"}, Crons: []anchor.Cron{},
 	}
 	if err := build.WriteSettings(dir, want); err != nil {
 		t.Fatal(err)
 	}
 	got, err := build.ReadSettings(dir)
-	if want.Schema = got.Schema; err != nil || got != want || !strings.HasPrefix(got.Schema, "https://") {
+	if want.Schema = got.Schema; err != nil || !reflect.DeepEqual(got, want) || !strings.HasPrefix(got.Schema, "https://") {
 		t.Errorf("read %+v, %v", got, err)
 	}
 	content, err := os.ReadFile(filepath.Join(dir, build.SettingsName))
@@ -69,6 +70,14 @@ func TestReadSettings_RefusesWhatHasNoEffect(t *testing.T) {
 		`{"BuildCommand":"a"}`:                                   {`Did you mean "buildCommand"?`},
 		`{"functions":{}}`:                                       {`unknown key "functions"`, "Remove it"},
 		`{"project":1}`:                                          {"project is a number"},
+		`{"watchPaths":"a"}`:                                     {"watchPaths is a string; it has to be a list"},
+		`{"watchPaths":[""]}`:                                    {"watchPaths has to be a list"},
+		`{"crons":[{"path":"/a","schedul":"* * * * *"}]}`:        {`unknown field "schedul"`},
+		`{"crons":[{"path":"a","schedule":"* * * * *"}]}`:        {`"a" cannot be the path of a cron`},
+		`{"crons":[{"path":"/a","schedule":"* * * *"}]}`:         {`"* * * *" cannot be the schedule`, "five fields"},
+		`{"crons":[{"path":"/a","schedule":"TZ=0"}]}`:            {`"TZ=0" cannot be the schedule`},
+		`{"crons":[{"path":"/a","schedule":"@daily"}]}`:          {`"@daily" cannot be the schedule`},
+		`{"crons":[{"path":"/a","schedule":"0 0 31 2 *"}]}`:      {"a day that does not exist"},
 		`{"project":"a--b"}`:                                     {"not a slug"},
 		`{"projectId":"x"}`:                                      {"not an id"},
 		`{"server":"anchor.example.com"}`:                        {"not an http or https URL"},

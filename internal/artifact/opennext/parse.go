@@ -82,6 +82,9 @@ func describeCommon(tree fs.FS, build *anchor.Build) error {
 	}
 	build.BuildID, build.BasePath = next.buildID, next.basePath
 	build.PreviewModeID, build.Images = next.previewModeID, next.images
+	if build.Crons, err = readCrons(tree); err != nil {
+		return err
+	}
 	if build.Cache == "" {
 		return nil
 	}

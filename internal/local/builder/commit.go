@@ -14,6 +14,7 @@ type Commit struct {
 	Name   string
 	Branch string // of the deployment; of a fork it is not one of the repository's branches
 	Fork   bool
+	Pull   int64 // number of its pull request, 0 for none
 }
 
 // BuildCommit builds a commit and deploys it, without waiting for it. It returns the deployment that
@@ -26,7 +27,7 @@ func (b *Builder) BuildCommit(ctx context.Context, p anchor.Project, c Commit) (
 	if err := repository.CheckTree(ctx, c.Name); err != nil {
 		return d, false, err
 	}
-	asked := commit{name: c.Name, branch: c.Branch, fork: c.Fork}
+	asked := commit{name: c.Name, branch: c.Branch, fork: c.Fork, pull: c.Pull}
 	if d, found, err := b.deployed(ctx, p, asked); err != nil || found {
 		return d, false, err
 	}

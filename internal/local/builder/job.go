@@ -15,6 +15,7 @@ type job struct {
 	project    anchor.Project
 	deployment anchor.Deployment
 	output     *output
+	forced     bool // build it, whatever the app's settings exclude
 
 	ctx      context.Context // of the build's commands
 	cancel   context.CancelCauseFunc
@@ -38,6 +39,8 @@ func (j *job) scope() anchor.EnvScope {
 // commit is what to build.
 type commit struct {
 	name, branch, subject string
+	pull                  int64
+	forced                bool // whatever the app's settings exclude
 	fork                  bool // of somebody else: neither variables nor shared caches
 }
 
@@ -45,7 +48,7 @@ type commit struct {
 func (b *Builder) record(ctx context.Context, p anchor.Project, c commit) (*job, error) {
 	d, err := b.Deploys.QueueBuild(ctx, p.ID, deploy.BuildRequest{
 		CommitSha: c.name, CommitMessage: c.subject, Branch: c.branch, NoRelease: c.branch != p.ProductionBranch,
-		Fork: c.fork,
+		Fork: c.fork, PullRequest: c.pull,
 	})
 	if err != nil {
 		return nil, err
@@ -61,7 +64,7 @@ func (b *Builder) record(ctx context.Context, p anchor.Project, c commit) (*job,
 			return nil, err
 		}
 	}
-	j := &job{project: p, deployment: d, ran: make(chan struct{}), done: make(chan struct{})}
+	j := &job{project: p, deployment: d, forced: c.forced, ran: make(chan struct{}), done: make(chan struct{})}
 	j.ctx, j.cancel = context.WithCancelCause(b.ctx)
 	j.watching, j.unwatch = context.WithCancel(b.ctx)
 	j.output = newOutput(d.ID, b.Limits.LogBytes, func(l anchor.LogLine) {
@@ -164,7 +167,7 @@ func (b *Builder) followDeployment(j *job) (anchor.Deployment, error) {
 // outcome is the error of a deployment that did not end as deployed.
 func (b *Builder) outcome(d anchor.Deployment) error {
 	switch d.Status {
-	case anchor.Deployed:
+	case anchor.Deployed, anchor.Skipped:
 		return nil
 	case anchor.Built, anchor.Deploying:
 		return anchor.Failed("build_interrupted", "%s", "the server stopped before the deployment had ended").
@@ -184,6 +187,9 @@ func (b *Builder) report(j *job, d anchor.Deployment) {
 
 // describeURLs returns lines that say where a deployment can be seen.
 func (b *Builder) describeURLs(p anchor.Project, d anchor.Deployment) string {
+	if d.Status == anchor.Skipped {
+		return fmt.Sprintf("%.7s of %s is not built: %s", d.CommitSha, d.Branch, d.ErrorMessage)
+	}
 	site, own := b.URLs(p, d.ID)
 	if d.NoRelease {
 		return "Deployment: " + own

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -167,6 +168,9 @@ func (w *work) environment(project map[string]string) []string {
 		"ANCHOR_GIT_COMMIT_SHA": d.CommitSha, "ANCHOR_GIT_BRANCH": d.Branch,
 		"ANCHOR_ENV": string(w.job.scope().Environment), "ANCHOR_URL": w.url(),
 	}
+	if d.PullRequest != 0 {
+		env["ANCHOR_GIT_PULL_REQUEST_ID"] = strconv.FormatInt(d.PullRequest, 10)
+	}
 	for _, name := range passed {
 		if value, ok := os.LookupEnv(name); ok {
 			env[name] = value
@@ -178,6 +182,7 @@ func (w *work) environment(project map[string]string) []string {
 	for name, value := range project {
 		env[name] = value
 	}
+	anchor.AddVercelNames(env)
 	list := make([]string, 0, len(env))
 	for name, value := range env {
 		list = append(list, name+"="+value)

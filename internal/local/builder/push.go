@@ -89,7 +89,11 @@ func rank(c commit, production string) int {
 // the answer to an earlier push may have been lost.
 func (b *Builder) deploy(ctx context.Context, p anchor.Project, c commit, out io.Writer) error {
 	if d, found, err := b.deployed(ctx, p, c); err != nil || found {
-		if err == nil {
+		switch {
+		case err != nil:
+		case d.Status == anchor.Skipped:
+			fmt.Fprintln(out, b.describeURLs(p, d))
+		default:
 			fmt.Fprintf(out, "%.7s of %s is deployed already.\n%s\n", c.name, c.branch, b.describeURLs(p, d))
 		}
 		return err
@@ -138,6 +142,9 @@ func (b *Builder) deployed(ctx context.Context, p anchor.Project, c commit) (d a
 		return d, false, nil
 	}
 	d = newest.Items[i]
+	if d.CommitSha == c.name && d.Status == anchor.Skipped {
+		return d, true, nil
+	}
 	if d.CommitSha != c.name || d.Status != anchor.Deployed || !d.CanServe() {
 		return d, false, nil
 	}
@@ -170,7 +177,7 @@ func (b *Builder) Retry(ctx context.Context, p anchor.Project, id anchor.Deploym
 	if err != nil {
 		return old, err
 	}
-	j, err := b.record(ctx, p, commit{name: name, branch: old.Branch, subject: old.CommitMessage, fork: old.Fork})
+	j, err := b.record(ctx, p, commit{name: name, branch: old.Branch, subject: old.CommitMessage, fork: old.Fork, pull: old.PullRequest, forced: true})
 	if err != nil {
 		return old, err
 	}

@@ -30,6 +30,12 @@ func (b *Builder) run(j *job) {
 	defer cancel()
 	p := &jobProgress{job: j, builder: b}
 	err = b.make(ctx, p)
+	if skipped := (*notNeeded)(nil); errors.As(err, &skipped) {
+		if err := b.Deploys.NotNeeded(lasting, j.project.ID, d.ID, skipped.why); err != nil {
+			b.Log.Error("record a build that is not needed", "deploymentId", d.ID, "error", err)
+		}
+		return
+	}
 	switch cause := context.Cause(ctx); {
 	case err == nil || errors.Is(cause, errEnded):
 		return
@@ -64,6 +70,9 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	if err != nil {
 		return w.relative(err)
 	}
+	if err := w.skip(ctx, app, settings, vars); err != nil {
+		return w.relative(err)
+	}
 	p.Done(stepCheckout, fmt.Sprintf("%.7s of %s", p.deployment.CommitSha, p.deployment.Branch))
 	w.restoreCache(app.Dir)
 	tree, err := b.Make(ctx, &build.Builder{
@@ -76,6 +85,9 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	p.Begin("Import")
 	if err := w.contains(tree); err != nil {
 		return err
+	}
+	if err := build.AddCrons(tree, app.Dir, settings); err != nil {
+		return w.relative(err)
 	}
 	out, err := build.Scan(ctx, tree)
 	if err != nil {

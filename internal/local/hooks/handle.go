@@ -116,7 +116,7 @@ func (l *link) buildFork(ctx context.Context, pull anchor.PullRequest) (string, 
 	if !strings.HasPrefix(commit, pull.Approved) || pull.Approved == "" {
 		return fmt.Sprintf("pull request %d is at %.12s now, which is not the approved commit", pull.Number, commit), nil
 	}
-	return l.build(ctx, builder.Commit{Name: commit, Branch: pull.Branch, Fork: true}, pull.Number)
+	return l.build(ctx, builder.Commit{Name: commit, Branch: pull.Branch, Fork: true, Pull: pull.Number}, pull.Number)
 }
 
 // pullRef returns the ref under which a host shows the commit of a pull request.
@@ -152,7 +152,7 @@ func (l *link) buildBranch(ctx context.Context, branch, told string, pull int64)
 		})
 		return fmt.Sprintf("%.12s of %s is not built: it changes nothing in %s", commit, branch, strings.Join(l.connection.WatchPaths, ", ")), nil
 	}
-	return l.build(ctx, builder.Commit{Name: commit, Branch: branch}, pull)
+	return l.build(ctx, builder.Commit{Name: commit, Branch: branch, Pull: pull}, pull)
 }
 
 // unwatched reports whether a commit changes nothing that is watched since the branch's last build.

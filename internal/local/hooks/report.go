@@ -191,6 +191,8 @@ func (l *link) describe(d anchor.Deployment) forge.Report {
 		r.State, r.Description = forge.Building, "Is being deployed"
 	case anchor.Deployed:
 		r.State, r.Description, r.URL = forge.Success, "Deployed", own
+	case anchor.Skipped:
+		r.State, r.Description = forge.Success, "Not built: "+d.ErrorMessage
 	case anchor.Superseded, anchor.Canceled:
 		r.State, r.Description = forge.Canceled, "Not deployed: "+d.ErrorMessage
 	default:

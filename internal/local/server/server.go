@@ -23,6 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/acme"
 	"github.com/anchor-deploy/anchor/internal/local/alerts"
 	"github.com/anchor-deploy/anchor/internal/local/builder"
+	"github.com/anchor-deploy/anchor/internal/local/crons"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
@@ -74,6 +75,7 @@ type app struct {
 	localCA      *acme.LocalCA // nil unless the base domain is localhost
 	builder      *builder.Builder
 	hooks        *hooks.Service
+	crons        *crons.Service
 	admin        adminName
 	handler      http.Handler // of the API
 	changed      chan string  // names whose certificate changed
@@ -99,7 +101,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles, a.crons.Run} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -249,6 +251,9 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	if err := a.openBuilder(ctx, a.core, run); err != nil {
 		return err
 	}
+	if err := a.openCrons(ctx); err != nil {
+		return err
+	}
 	return a.openHooks(ctx, box)
 }
 
@@ -340,6 +345,7 @@ func (a *app) shutDown(api *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = nil // streams that would never end
 	}
+	err = errors.Join(err, a.crons.Close())
 	err = errors.Join(err, a.hooks.Close())   // before the builds that it would report as failed
 	err = errors.Join(err, a.builder.Close()) // before those who push lose their connections
 	err = errors.Join(err, api.Close())

@@ -13,6 +13,7 @@ func (a *app) buildServices() api.Services {
 		Pushed:   a.builder,
 		Git:      pushes{a},
 		Hooks:    a.hooks,
+		Crons:    a.crons,
 		Releases: a.core.Releases,
 		Access:   a.core.Access,
 		Logs:     a.logs,
