@@ -71,6 +71,7 @@ var arrows = map[string][]string{
 	"internal/local/forge":           {"internal/anchor"},
 	"internal/local/hooks":           {"internal/anchor", "internal/deploy", "internal/keylock", "internal/local/builder", "internal/local/forge", "internal/local/git", "internal/retry"},
 	"internal/local/edge/meter":      {},
+	"internal/local/previews":        {"internal/anchor", "internal/keylock"},
 	"internal/local/git":             {"internal/anchor", "internal/atomicfile"},
 	"internal/local/hooks/hookstest": {},
 	"internal/local/isr":             {"internal/atomicfile"},

@@ -48,3 +48,10 @@ func Slugify(name string) string {
 	}
 	return slug
 }
+
+// PreviewProtection is how the previews of a project are protected.
+type PreviewProtection struct {
+	Enabled   bool  `json:"enabled" doc:"Previews ask for a password"`
+	Bypass    bool  `json:"bypass" doc:"There is a bypass token"`
+	UpdatedAt int64 `json:"updatedAt,omitempty"`
+}

@@ -172,8 +172,11 @@ func (s *server) addShown(p anchor.Project, d anchor.Deployment, live anchor.Liv
 		d.Functions = map[string]anchor.FunctionVersion{}
 	}
 	site, own := s.Sites.URLs(p, d.Serves())
-	return wire.Deployment{Deployment: d, URL: site, DeploymentURL: own,
-		Live: d.ID == live.Record}
+	branch := ""
+	if s.Branches != nil && deploy.IsPreview(p, d) {
+		branch = s.Branches(p.ID, d.Branch)
+	}
+	return wire.Deployment{Deployment: d, URL: site, DeploymentURL: own, BranchURL: branch, Live: d.ID == live.Record}
 }
 
 // liveOf returns the pointer, zero before the first release.

@@ -90,6 +90,16 @@ type Crons interface {
 	Pause(ctx context.Context, p anchor.ProjectID, path string, paused bool) ([]anchor.CronState, error)
 }
 
+// Previews protects the previews of projects.
+type Previews interface {
+	Show(ctx context.Context, p anchor.ProjectID) (anchor.PreviewProtection, error)
+	// Protect lets previews ask for a password: ErrInvalid for one that is too short or too long.
+	Protect(ctx context.Context, p anchor.ProjectID, password string) (anchor.PreviewProtection, error)
+	// NewBypass replaces the bypass token: a Conflict when previews are not protected.
+	NewBypass(ctx context.Context, p anchor.ProjectID) (token string, err error)
+	Unprotect(ctx context.Context, p anchor.ProjectID) error
+}
+
 // Logs reads what the apps wrote.
 type Logs interface {
 	// Last yields the last limit lines that match, oldest first. An error is the last item.

@@ -33,12 +33,16 @@ type Services struct {
 	Git      Git             // nil where nothing can be pushed: there are no repositories then
 	Hooks    Hooks           // nil where projects cannot be connected to repositories: its routes say so
 	Crons    Crons           // nil where crons are not run: its routes say so
+	Previews Previews        // nil where previews cannot be protected: its routes say so
 	Uploads  Uploads         // nil where contents come through the API
 	Releases *release.Service
 	Domains  *domains.Service // nil where domains cannot be attached: they have no routes then
 	Access   *access.Service
 	Logs     Logs
 	Sites    Sites
+	// Branches returns where the newest preview of a branch can be seen, "" when it has none; nil where
+	// branches have no hosts.
+	Branches func(p anchor.ProjectID, branch string) string
 	System   System
 	Cache    Cache        // nil where the platform does not store answers itself: its routes say so
 	Traffic  Traffic      // nil where the platform does not see requests: its route says so
@@ -116,6 +120,7 @@ func New(services Services, o Options) http.Handler {
 	s.buildRoutes()
 	s.hookRoutes()
 	s.cronRoutes()
+	s.previewRoutes()
 	s.uploadRoutes()
 	s.releaseRoutes()
 	s.envRoutes()

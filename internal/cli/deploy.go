@@ -107,6 +107,9 @@ func (s *shell) deployedTo(w io.Writer, d wire.Deployment, total time.Duration) 
 		fmt.Fprintf(w, "%s %s\n", padText("Live", labelWidth+1), s.paintText(bold, d.URL))
 	}
 	fmt.Fprintf(w, "%s %s\n", padText("Deployment", labelWidth+1), d.DeploymentURL)
+	if d.BranchURL != "" {
+		fmt.Fprintf(w, "%s %s\n", padText("Branch", labelWidth+1), d.BranchURL)
+	}
 	if !d.Live {
 		fmt.Fprintf(s.Err, "\nIt is not live. To make it live, run anchor promote %s\n", d.ID)
 	}

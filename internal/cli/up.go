@@ -59,6 +59,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.IntVar(&o.RequireIsolation, "require-isolation", 0, "refuse to start below this isolation level, 1 to 3")
 	flags.IntVar(&o.Keep, "keep", 10, "number of deployments per project to keep that were live")
 	flags.IntVar(&o.KeepPreviews, "keep-previews", 10, "number of deployments per project to keep that were never live")
+	flags.DurationVar(&o.PreviewIdle, "preview-idle", time.Minute, "how long a process of a preview stays without requests")
 	flags.DurationVar(&o.KeepAssets, "keep-assets", 7*24*time.Hour, "how long to keep serving hashed files of earlier live deployments")
 	flags.DurationVar(&o.SkewProtection, "skew-protection", 24*time.Hour, "how long open tabs may use the deployment they loaded; 0 turns it off")
 	flags.IntVar(&o.Quotas.Projects, "max-projects", 1000, "maximum number of projects")
@@ -129,6 +130,9 @@ func checkServer(o server.Config) error {
 	}
 	if err := checkQuotas(o.Quotas); err != nil {
 		return err
+	}
+	if o.PreviewIdle < time.Second {
+		return usagef("--preview-idle is %s; it must be 1s or more", o.PreviewIdle)
 	}
 	if o.KeepPreviews < 1 {
 		return usagef("--keep-previews is %d; it must be 1 or more", o.KeepPreviews)

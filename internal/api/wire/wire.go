@@ -12,6 +12,7 @@ type Deployment struct {
 	anchor.Deployment
 	URL           string `json:"url" doc:"The project's production URL"`
 	DeploymentURL string `json:"deploymentUrl" doc:"The deployment's own URL, which works before and after it is live"`
+	BranchURL     string `json:"branchUrl,omitempty" doc:"Of a preview: the URL that follows the newest preview of its branch"`
 	Live          bool   `json:"live" doc:"Whether production traffic reaches it now"`
 }
 

@@ -77,6 +77,8 @@ type Config struct {
 	Env          Env
 	// URLs returns where a project and a deployment can be seen.
 	URLs func(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
+	// BranchURL returns where the newest preview of a branch can be seen, "" when it has none.
+	BranchURL func(p anchor.ProjectID, branch string) string
 	// Make makes the OpenNext build of an app and returns its folder. nil: build.Builder.Build.
 	Make func(ctx context.Context, b *build.Builder) (tree string, err error)
 	Log  *slog.Logger

@@ -191,6 +191,9 @@ func (b *Builder) describeURLs(p anchor.Project, d anchor.Deployment) string {
 		return fmt.Sprintf("%.7s of %s is not built: %s", d.CommitSha, d.Branch, d.ErrorMessage)
 	}
 	site, own := b.URLs(p, d.ID)
+	if branch := b.BranchURL(p.ID, d.Branch); d.NoRelease && branch != "" {
+		return "Deployment: " + own + "\nBranch: " + branch
+	}
 	if d.NoRelease {
 		return "Deployment: " + own
 	}

@@ -49,6 +49,24 @@ func (b *Builder) receive(ctx context.Context, p anchor.Project, push git.Push, 
 			return err
 		}
 	}
+	return b.removePreviews(ctx, p, push, out)
+}
+
+// removePreviews removes the previews of the branches that a push deletes.
+func (b *Builder) removePreviews(ctx context.Context, p anchor.Project, push git.Push, out io.Writer) error {
+	for _, u := range push.Updates {
+		switch branch := u.Branch(); {
+		case u.New != "":
+		case branch == "" || branch == p.ProductionBranch:
+			fmt.Fprintf(out, "%s is deleted.\n", u.Ref)
+		default:
+			removed, err := b.Deploys.RemovePreviews(ctx, p.ID, branch)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%s is deleted. Previews removed: %d\n", u.Ref, removed)
+		}
+	}
 	return nil
 }
 
@@ -57,8 +75,7 @@ func (b *Builder) receive(ctx context.Context, p anchor.Project, push git.Push, 
 func (b *Builder) commits(ctx context.Context, p anchor.Project, push git.Push, out io.Writer) (all []commit, err error) {
 	for _, u := range push.Updates {
 		switch branch := u.Branch(); {
-		case u.New == "":
-			fmt.Fprintf(out, "%s is deleted. Its deployments stay until they are removed by retention.\n", u.Ref)
+		case u.New == "": // see removePreviews
 		case branch == "":
 			fmt.Fprintf(out, "%s is stored. Only branches are built.\n", u.Ref)
 		default:

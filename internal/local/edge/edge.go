@@ -89,7 +89,8 @@ func (e *Edge) answerRequest(w http.ResponseWriter, r *http.Request) {
 		writeRefusal(w, r, misdirected)
 		return
 	}
-	if e.applyHostPolicy(w, r) {
+	w, answered := e.applyHostPolicy(w, r)
+	if answered {
 		return
 	}
 	site := e.acquireSite(r)

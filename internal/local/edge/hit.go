@@ -29,7 +29,7 @@ func (e *Edge) findHit(c *hitConn, r *plainGet) (hit, bool) {
 	}
 	table := e.table.Load()
 	policy := table.policyOf(r.host)
-	if policy != (Policy{}) && (r.forwarded || policy.NoIndex || policy.RedirectTo != "" || policy.HTTPSOnly && !c.secure) {
+	if policy != (Policy{}) && (r.forwarded || policy.NoIndex || policy.Guard != nil || policy.RedirectTo != "" || policy.HTTPSOnly && !c.secure) {
 		return hit{}, false
 	}
 	site := table.findSite(r.host)

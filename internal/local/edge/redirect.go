@@ -20,6 +20,16 @@ type Policy struct {
 	// NoIndex keeps the host out of search engines: responses have an X-Robots-Tag, unless the app sets
 	// one itself.
 	NoIndex bool
+	// Guard decides who may see the host; nil: everybody. What the host answers is then for one visitor:
+	// no cache between keeps it.
+	Guard *Guard
+}
+
+// Guard decides who may see a host.
+type Guard struct {
+	// Refuse answers a request whose sender may not see the host, and returns true. Otherwise it removes
+	// from r what proves that the sender may.
+	Refuse func(w http.ResponseWriter, r *http.Request, secure bool) bool
 }
 
 // With returns the table with policies for hosts, written as for NewTable.
@@ -51,13 +61,25 @@ func (t *Table) policyOf(host string) Policy {
 	return Policy{}
 }
 
-// applyHostPolicy applies the policy of the request's host, and reports whether that answered it.
-func (e *Edge) applyHostPolicy(w http.ResponseWriter, r *http.Request) bool {
+// applyHostPolicy applies the policy of the request's host. It returns what to answer the request with,
+// and whether the policy has answered it.
+func (e *Edge) applyHostPolicy(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, bool) {
 	table := e.table.Load()
 	p := table.policyOf(r.Host)
 	if p == (Policy{}) {
-		return false
+		return w, false
 	}
+	if e.redirectHost(table, p, w, r) || p.Guard != nil && p.Guard.Refuse(w, r, e.isSecure(r)) {
+		return w, true
+	}
+	if p.Guard != nil {
+		w = &uncached{ResponseWriter: w}
+	}
+	return w, false
+}
+
+// redirectHost sets the headers of a policy, and reports whether it redirected the request.
+func (e *Edge) redirectHost(table *Table, p Policy, w http.ResponseWriter, r *http.Request) bool {
 	secure := e.isSecure(r)
 	if p.HSTS != "" && secure {
 		w.Header()[headerHSTS] = []string{p.HSTS}

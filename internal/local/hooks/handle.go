@@ -21,7 +21,7 @@ func (l *link) handle(ctx context.Context, e forge.Event) (string, error) {
 	switch e.Kind {
 	case forge.Push:
 		if e.Deleted {
-			return "branch " + e.Branch + " is deleted; its deployments stay until retention removes them", nil
+			return l.removeBranch(ctx, e.Branch)
 		}
 		pull, _, err := l.openPull(ctx, e.Branch)
 		if err != nil {
@@ -38,6 +38,24 @@ func (l *link) handle(ctx context.Context, e forge.Event) (string, error) {
 		return l.buildFork(ctx, pull)
 	}
 	return e.Name + ": nothing to do", nil
+}
+
+// removeBranch removes the previews of a branch that was deleted, unless it is there again.
+func (l *link) removeBranch(ctx context.Context, branch string) (string, error) {
+	if branch == l.project.ProductionBranch {
+		return "branch " + branch + " is deleted; it is the production branch, and what is live stays", nil
+	}
+	if _, err := l.fetch(ctx, "refs/heads/"+branch); err == nil {
+		return "branch " + branch + " was deleted and is there again; nothing has changed", nil
+	} else if anchor.CodeOf(err) != "branch_gone" {
+		return "", err
+	}
+	removed, err := l.Deploys.RemovePreviews(ctx, l.project.ID, branch)
+	if err != nil {
+		return "", err
+	}
+	l.tell(ctx, func(ctx context.Context) error { return l.deactivate(ctx, branch) })
+	return fmt.Sprintf("branch %s is deleted; previews removed: %d", branch, removed), nil
 }
 
 // handlePull follows a pull request.

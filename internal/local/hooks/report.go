@@ -209,6 +209,9 @@ func (l *link) table(d anchor.Deployment, r forge.Report) string {
 	}
 	text := fmt.Sprintf("| Preview | State | Commit | Updated (UTC) |\n|---|---|---|---|\n| %s | %s | %.12s | %s |",
 		at, clean(r.Description), d.CommitSha, l.Now().UTC().Format("2006-01-02 15:04:05"))
+	if branch := l.BranchURL(l.project.ID, d.Branch); branch != "" && d.NoRelease {
+		text += "\n\nNewest preview of the branch: " + branch
+	}
 	if r.State == forge.Failure {
 		text += fmt.Sprintf("\n\nTo see what the build printed: `anchor builds logs %s --project %s`", d.ID, l.project.Slug)
 	}

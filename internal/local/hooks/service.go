@@ -61,8 +61,10 @@ type Config struct {
 	Builder      *builder.Builder
 	Deploys      *deploy.Service
 	URLs         func(p anchor.Project, d anchor.DeploymentID) (site, deployment string)
-	Log          *slog.Logger
-	Now          func() time.Time // time.Now when nil
+	// BranchURL returns where the newest preview of a branch can be seen, "" when it has none.
+	BranchURL func(p anchor.ProjectID, branch string) string
+	Log       *slog.Logger
+	Now       func() time.Time // time.Now when nil
 }
 
 // Service connects projects to hosts. Close ends it.

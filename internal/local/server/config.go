@@ -35,6 +35,7 @@ type Config struct {
 	ServerTiming bool          // adds Server-Timing to the answers of functions
 	Node         string        // path or version of Node.js, or nodejs.Auto; found in PATH when empty
 	Drain        time.Duration // how long a removed deployment's requests may continue, 5 min
+	PreviewIdle  time.Duration // how long a process of a preview stays without requests, 1 min
 	Warm         time.Duration // how long the previously live deployment keeps a worker, 15 min
 	// SkewProtection is how long a tab that loaded a deployment may use it after another one is live,
 	// 24 hours; negative: not at all.

@@ -27,7 +27,7 @@ func (a *app) openBuilder(ctx context.Context, c *core.Anchor, run string) (err 
 	a.builder, err = builder.Open(builder.Config{
 		Dir: filepath.Join(a.Data, "builds"), Run: run, Limits: a.Builds,
 		Node: a.buildNode(), Walls: a.walls.Walls, User: a.walls.Users.OfBuild, Groups: a.walls.Groups,
-		Repositories: a.repositories, Deploys: c.Deploys, Records: a.store, Env: c.Env, URLs: a.URLs,
+		Repositories: a.repositories, Deploys: c.Deploys, Records: a.store, Env: c.Env, URLs: a.URLs, BranchURL: a.BranchURL,
 		Make: a.MakeBuild, Log: a.Log,
 	})
 	if err != nil {
@@ -41,7 +41,7 @@ func (a *app) openBuilder(ctx context.Context, c *core.Anchor, run string) (err 
 func (a *app) openHooks(ctx context.Context, box *secret.Box) error {
 	a.hooks = hooks.New(hooks.Config{
 		Records: a.store, Box: box, Repositories: a.repositories, Builder: a.builder, Deploys: a.core.Deploys,
-		URLs: a.URLs, Log: a.Log,
+		URLs: a.URLs, BranchURL: a.BranchURL, Log: a.Log,
 	})
 	a.onClose(a.hooks.Close)
 	return a.hooks.Resume(ctx)
@@ -74,7 +74,9 @@ type projectFiles struct{ *app }
 
 // RemoveProject implements project.Remover.
 func (f projectFiles) RemoveProject(ctx context.Context, p anchor.ProjectID) error {
-	return errors.Join(f.platform.RemoveProject(ctx, p), f.builder.RemoveProject(ctx, p), f.errors.RemoveProject(ctx, p))
+	err := errors.Join(f.platform.RemoveProject(ctx, p), f.builder.RemoveProject(ctx, p), f.errors.RemoveProject(ctx, p))
+	f.previews.Forget(p)
+	return err
 }
 
 // checkGit reports whether commits can be pushed. A server without git serves and deploys, too.

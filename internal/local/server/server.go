@@ -34,6 +34,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
+	"github.com/anchor-deploy/anchor/internal/local/previews"
 	"github.com/anchor-deploy/anchor/internal/local/series"
 	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
@@ -76,6 +77,7 @@ type app struct {
 	builder      *builder.Builder
 	hooks        *hooks.Service
 	crons        *crons.Service
+	previews     *previews.Service
 	admin        adminName
 	handler      http.Handler // of the API
 	changed      chan string  // names whose certificate changed
@@ -229,6 +231,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	a.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Runtimes: a.runtimes, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm, Tabs: a.SkewProtection,
+		PreviewIdle: a.PreviewIdle,
 		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
 		Edge:   a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, OnLine: a.errors.Add, Records: a.store, Secrets: env,
 	})
@@ -236,6 +239,9 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		return err
 	}
 	a.onClose(a.platform.Close)
+	if err := a.openPreviews(ctx, box); err != nil {
+		return err
+	}
 
 	a.openAlerts(box)
 	a.core = core.New(core.Parts{

@@ -14,10 +14,12 @@ func (a *app) buildServices() api.Services {
 		Git:      pushes{a},
 		Hooks:    a.hooks,
 		Crons:    a.crons,
+		Previews: a.previews,
 		Releases: a.core.Releases,
 		Access:   a.core.Access,
 		Logs:     a.logs,
 		Sites:    a,
+		Branches: a.BranchURL,
 		System:   a,
 		Cache:    pageCache{a},
 		Traffic:  traffic{a},
@@ -26,6 +28,15 @@ func (a *app) buildServices() api.Services {
 		Metrics:  a.metricsHandler(),
 		Domains:  a.core.Domains,
 	}
+}
+
+// BranchURL returns where the newest preview of a branch can be seen, "" when the branch has none.
+func (a *app) BranchURL(p anchor.ProjectID, branch string) string {
+	host := a.platform.BranchHost(p, branch)
+	if host == "" {
+		return ""
+	}
+	return a.sitesOrigin().originOf(host)
 }
 
 // URLs implements api.Sites.

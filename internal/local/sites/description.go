@@ -29,6 +29,8 @@ type Description struct {
 	Sealed []byte            // the environment it is locked to, sealed with the key of the data folder
 	Ready  bool              // the deployment has answered its probe
 
+	BranchLabel string // of the host of its branch: "feature-x--shop"; "" when it is not a preview
+
 	Runtime opennext.Runtime // what the build asks of Node.js
 }
 

@@ -73,6 +73,7 @@ func (p *Platform) describeArtifact(a deploy.Artifact) Description {
 // sealedDescription returns the description of the deployment with its sealed environment.
 func (p *Platform) sealedDescription(ctx context.Context, a deploy.Artifact) (Description, error) {
 	d := p.describeArtifact(a)
+	d.BranchLabel = p.branchLabel(d)
 	sealed, err := p.Secrets.Sealed(ctx, a.Deployment.ID)
 	if err != nil && !errors.Is(err, anchor.ErrNotFound) {
 		return d, fmt.Errorf("read the deployment's environment: %w", err)

@@ -67,7 +67,10 @@ type Config struct {
 	Drain      time.Duration // how long a removed deployment's requests may continue
 	Warm       time.Duration // how long the previously live deployment keeps a worker
 	Tabs       time.Duration // how long open tabs may use it; 0 or less: not at all
-	ProbeLimit time.Duration // how long a new version may take to start and answer; 0: 30 s
+	// PreviewIdle is how long a process of a preview stays without requests; 0: as one of any other
+	// deployment that is not live, a minute.
+	PreviewIdle time.Duration
+	ProbeLimit  time.Duration // how long a new version may take to start and answer; 0: 30 s
 	Limits     Limits
 	// CompileAfter is how long after its probe a deployment's code is compiled for later starts; 0: 2 s.
 	CompileAfter time.Duration

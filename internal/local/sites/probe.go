@@ -62,7 +62,11 @@ func (p *Platform) markReady(ctx context.Context, a deploy.Artifact) error {
 		return err
 	}
 	d.Ready = true
-	return p.dataFolder().writeJSON(p.dataFolder().descriptionPath(d.Deployment), d)
+	if err := p.dataFolder().writeJSON(p.dataFolder().descriptionPath(d.Deployment), d); err != nil {
+		return err
+	}
+	p.markAnswered(d.Deployment)
+	return nil
 }
 
 // warmServers starts the server, its split functions and the middleware: a bundle that crashes at

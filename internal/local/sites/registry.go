@@ -29,6 +29,7 @@ type Registry struct {
 	shelves map[anchor.DeploymentID]shelved
 	history map[anchor.ProjectID]*assetHistory
 	cool    map[anchor.ProjectID]*time.Timer
+	guards  map[anchor.ProjectID]*edge.Guard // of protected previews
 
 	openTabs openTabs
 }
@@ -50,6 +51,7 @@ func newRegistry(base string, e *edge.Edge, warm time.Duration) *Registry {
 		shelves: map[anchor.DeploymentID]shelved{},
 		history: map[anchor.ProjectID]*assetHistory{},
 		cool:    map[anchor.ProjectID]*time.Timer{},
+		guards:  map[anchor.ProjectID]*edge.Guard{},
 
 		openTabs: openTabs{},
 	}
@@ -162,6 +164,18 @@ func (r *Registry) scheduleCooldown(project anchor.ProjectID, before anchor.Depl
 	})
 }
 
+// SetGuard makes guard decide who may see the previews of a project; nil: everybody.
+func (r *Registry) SetGuard(project anchor.ProjectID, guard *edge.Guard) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if guard == nil {
+		delete(r.guards, project)
+	} else {
+		r.guards[project] = guard
+	}
+	r.publish()
+}
+
 // attach makes a name lead to its project's live deployment over HTTPS.
 func (r *Registry) attach(h anchor.Hostname) {
 	r.mu.Lock()
@@ -220,6 +234,7 @@ func (r *Registry) removeProject(project anchor.ProjectID) (left []anchor.Deploy
 	}
 	delete(r.lives, project)
 	delete(r.openTabs, project)
+	delete(r.guards, project)
 	if t := r.cool[project]; t != nil {
 		t.Stop()
 		delete(r.cool, project)

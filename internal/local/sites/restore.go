@@ -114,6 +114,10 @@ func (p *Platform) restoreSite(ctx context.Context, project anchor.Project, d an
 		}
 		slog.Warn("rebuilt the missing files of a deployment", "projectId", project.ID, "deploymentId", d.ID)
 	}
+	desc.Ready = true
+	if desc.BranchLabel == "" { // rebuilt, or of an older Anchor
+		desc.BranchLabel = p.branchLabel(desc)
+	}
 	return p.openSite(desc, env)
 }
 

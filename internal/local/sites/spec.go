@@ -24,6 +24,9 @@ func (p *Platform) workerSpec(d Description, f anchor.Function, env map[string]s
 		Log:     p.logTo(d, f.Name),
 		Tmp:     p.Run,
 	}
+	if d.isPreview() {
+		spec.IdleAfter = p.PreviewIdle
+	}
 	switch {
 	case f.Edge:
 		spec.Event = worker.CloudFrontRequest

@@ -25,11 +25,14 @@ func (r *Registry) publish() {
 			hosts[r.siteHost(s.Slug)] = s.edge
 		}
 	}
+	r.addBranches(hosts)
 	r.storeHistory()
 	policies := r.addDomains(hosts)
 	for _, s := range r.sites {
-		if s.Owner.ScopeOf(s.Record.Branch, s.Record.NoRelease).Environment == anchor.EnvPreview {
-			policies[r.deploymentHost(s.Deployment, s.Slug)] = edge.Policy{NoIndex: true}
+		if s.isPreview() {
+			policy := edge.Policy{NoIndex: true, Guard: r.guards[s.Project]}
+			policies[r.deploymentHost(s.Deployment, s.Slug)] = policy
+			policies[s.BranchLabel+"."+r.base] = policy
 		}
 	}
 	r.edge.Publish(edge.NewTable(hosts).With(policies).Pinning(r.allPins()))
@@ -40,6 +43,9 @@ func (r *Registry) publish() {
 func (r *Registry) storeHistory() {
 	byProject := map[anchor.ProjectID][]shelved{}
 	for _, s := range r.sites {
+		if s.isPreview() && r.guards[s.Project] != nil {
+			continue // the site of the project would show them to everybody
+		}
 		byProject[s.Project] = append(byProject[s.Project], shelved{s.Project, s.Record, s.edge.Assets, s.edge.Rules, false})
 	}
 	for _, s := range r.shelves {

@@ -1,0 +1,31 @@
+package client
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+const protectionPath = "preview-protection"
+
+// PreviewProtection returns how the previews of a project are protected.
+func (c *Client) PreviewProtection(ctx context.Context, project string) (anchor.PreviewProtection, error) {
+	return fetch[anchor.PreviewProtection](ctx, c, get(projectPath(project, protectionPath), nil))
+}
+
+// ProtectPreviews lets the previews of a project ask for a password.
+func (c *Client) ProtectPreviews(ctx context.Context, project, password string) (anchor.PreviewProtection, error) {
+	return sendFetch[anchor.PreviewProtection](ctx, c, http.MethodPut, projectPath(project, protectionPath), wire.ProtectPreviews{Password: password})
+}
+
+// UnprotectPreviews lets everybody see the previews of a project.
+func (c *Client) UnprotectPreviews(ctx context.Context, project string) error {
+	return c.exec(ctx, http.MethodDelete, projectPath(project, protectionPath), nil)
+}
+
+// NewPreviewBypass replaces the bypass token of a project's previews and returns it.
+func (c *Client) NewPreviewBypass(ctx context.Context, project string) (wire.PreviewBypass, error) {
+	return sendFetch[wire.PreviewBypass](ctx, c, http.MethodPost, projectPath(project, protectionPath, "bypass"), nil)
+}

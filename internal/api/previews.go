@@ -1,0 +1,76 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+func (s *server) previewRoutes() {
+	const one = "/projects/{projectId}/preview-protection"
+	handleRoute(s, newOperation("get-preview-protection", http.MethodGet, one, anchor.ScopeRead, "Get how previews are protected", 404, 501), s.getProtection)
+	protect := newOperation("protect-previews", http.MethodPut, one, anchor.ScopeAdmin, "Let previews ask for a password", 404, 501)
+	protect.Description += " It replaces the password before. Browsers have to enter it again; a bypass token stays."
+	handleRoute(s, protect, s.protectPreviews)
+	handleRoute(s, newOperation("unprotect-previews", http.MethodDelete, one, anchor.ScopeAdmin, "Let everybody see previews", 404, 501), s.unprotectPreviews)
+	bypass := newOperation("create-preview-bypass", http.MethodPost, one+"/bypass", anchor.ScopeAdmin, "Create the bypass token of previews", 404, 409, 501)
+	bypass.Description += " It replaces the token before. Tests send it in the header `X-Anchor-Protection-Bypass`, or as a parameter" +
+		" of this name; with `X-Anchor-Set-Bypass-Cookie: true` the response sets a cookie that admits the browser."
+	handleRoute(s, bypass, s.createBypass)
+}
+
+// protectable returns the project of a route about protection, and refuses a platform without it.
+func (s *server) protectable(ctx context.Context, in InProject) (anchor.Project, error) {
+	p, err := s.Projects.Get(ctx, in.ProjectID)
+	if err == nil && s.Previews == nil {
+		err = newProblem(http.StatusNotImplemented, "no_preview_protection", "this server does not protect previews; only a server on one machine does",
+			"Check visitors in the middleware of the app when ANCHOR_ENV is preview.")
+	}
+	return p, err
+}
+
+func (s *server) getProtection(ctx context.Context, in *InProject) (*body[anchor.PreviewProtection], error) {
+	p, err := s.protectable(ctx, *in)
+	if err != nil {
+		return nil, err
+	}
+	return answerOr(s.Previews.Show(ctx, p.ID))
+}
+
+// answerOr answers with v unless there is an error.
+func answerOr[T any](v T, err error) (*body[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	return answerWith(v), nil
+}
+
+func (s *server) protectPreviews(ctx context.Context, in *struct {
+	InProject
+	Body wire.ProtectPreviews
+}) (*body[anchor.PreviewProtection], error) {
+	p, err := s.protectable(ctx, in.InProject)
+	if err != nil {
+		return nil, err
+	}
+	return answerOr(s.Previews.Protect(ctx, p.ID, in.Body.Password))
+}
+
+func (s *server) unprotectPreviews(ctx context.Context, in *InProject) (*empty, error) {
+	p, err := s.protectable(ctx, *in)
+	if err != nil {
+		return nil, err
+	}
+	return nil, s.Previews.Unprotect(ctx, p.ID)
+}
+
+func (s *server) createBypass(ctx context.Context, in *InProject) (*body[wire.PreviewBypass], error) {
+	p, err := s.protectable(ctx, *in)
+	if err != nil {
+		return nil, err
+	}
+	token, err := s.Previews.NewBypass(ctx, p.ID)
+	return answerOr(wire.PreviewBypass{Token: token}, err)
+}

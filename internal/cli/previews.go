@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+)
+
+func (s *shell) previewsCommand() *cobra.Command {
+	list := func(cmd *cobra.Command, _ []string) error { return s.runPreviews(cmd.Context()) }
+	ls := &cobra.Command{Use: "ls", Short: "List the previews that are kept, newest first", Args: cobra.NoArgs, RunE: list}
+	cmd := parentCommand("previews", "List previews and protect them", ls, s.protectCommand(), s.unprotectCommand(), s.bypassCommand())
+	cmd.Long = "Without a command, lists the previews of the project that can be opened, with\n" +
+		"their URLs, and whether they are protected. The URL of a branch follows its newest\n" +
+		"preview."
+	cmd.RunE = list
+	return cmd
+}
+
+// listedPreviews is what previews ls --json prints.
+type listedPreviews struct {
+	Protection *anchor.PreviewProtection `json:"protection,omitempty"` // nil where the platform has none
+	Items      []listedPreview           `json:"items"`
+}
+
+type listedPreview struct {
+	DeploymentID  anchor.DeploymentID `json:"deploymentId"`
+	Branch        string              `json:"branch"`
+	CreatedAt     int64               `json:"createdAt"`
+	DeploymentURL string              `json:"deploymentUrl"`
+	BranchURL     string              `json:"branchUrl,omitempty"`
+}
+
+func (s *shell) runPreviews(ctx context.Context) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	p, err := c.Project(ctx, project)
+	if err != nil {
+		return err
+	}
+	out := listedPreviews{Items: []listedPreview{}}
+	for page := (anchor.Page{Limit: anchor.MaxPage}); ; {
+		all, err := c.Deployments(ctx, project, page)
+		if err != nil {
+			return err
+		}
+		for _, d := range all.Items {
+			if d.CanServe() && p.ScopeOf(d.Branch, d.NoRelease).Environment == anchor.EnvPreview {
+				out.Items = append(out.Items, listedPreview{d.ID, d.Branch, d.CreatedAt, d.DeploymentURL, d.BranchURL})
+			}
+		}
+		if page.Cursor = all.Next; page.Cursor == "" {
+			break
+		}
+	}
+	protection, err := c.PreviewProtection(ctx, project)
+	switch {
+	case err == nil:
+		out.Protection = &protection
+	case anchor.CodeOf(err) != "no_preview_protection":
+		return err
+	}
+	return s.printResult(out, func(w io.Writer) { s.printPreviews(w, out) })
+}
+
+func (s *shell) printPreviews(w io.Writer, out listedPreviews) {
+	if len(out.Items) == 0 {
+		fmt.Fprintln(w, "No previews. Deploy a branch that is not the production branch to get one.")
+	} else {
+		var rows [][]string
+		seen := map[string]bool{}
+		for _, d := range out.Items {
+			at := d.DeploymentURL
+			if d.BranchURL != "" && !seen[d.Branch] {
+				at = d.BranchURL
+			}
+			seen[d.Branch] = true
+			rows = append(rows, []string{string(d.DeploymentID), cleanText(d.Branch), formatAge(d.CreatedAt), at})
+		}
+		s.printTable(w, []string{"DEPLOYMENT", "BRANCH", "AGE", "URL"}, rows)
+	}
+	switch {
+	case out.Protection == nil:
+	case !out.Protection.Enabled:
+		fmt.Fprintln(s.Err, "\nEverybody can see them. To let them ask for a password, run anchor previews protect")
+	case out.Protection.Bypass:
+		fmt.Fprintln(s.Err, "\nThey ask for a password, and admit requests with the bypass token.")
+	default:
+		fmt.Fprintln(s.Err, "\nThey ask for a password.")
+	}
+}
+
+// protectedPreviews is what previews protect --json prints.
+type protectedPreviews struct {
+	anchor.PreviewProtection
+	Password string `json:"password,omitempty"` // that the command made
+}
+
+func (s *shell) protectCommand() *cobra.Command {
+	var fromInput bool
+	cmd := &cobra.Command{
+		Use: "protect", Short: "Let previews ask for a password", Args: cobra.NoArgs,
+		Long: "Lets the previews of the project ask for a password: one that the command makes\n" +
+			"and prints, or the one in its input. Another password replaces the one before.\n" +
+			"The site of the project and its production deployments stay open.",
+		Example: "  anchor previews protect\n  anchor previews protect --password-stdin <password.txt",
+		RunE:    func(cmd *cobra.Command, _ []string) error { return s.protectPreviews(cmd.Context(), fromInput) },
+	}
+	cmd.Flags().BoolVar(&fromInput, "password-stdin", false, "read the password from the standard input")
+	return cmd
+}
+
+func (s *shell) protectPreviews(ctx context.Context, fromInput bool) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	password, made := rand.Text(), true
+	if fromInput {
+		text, err := io.ReadAll(io.LimitReader(s.In, 4096))
+		if err != nil {
+			return fmt.Errorf("read the password: %w", err)
+		}
+		password, made = strings.TrimRight(string(text), "\r\n"), false
+	}
+	set, err := c.ProtectPreviews(ctx, project, password)
+	if err != nil {
+		return err
+	}
+	out := protectedPreviews{PreviewProtection: set}
+	if made {
+		out.Password = password
+	}
+	return s.printResult(out, func(w io.Writer) {
+		if made {
+			fmt.Fprintln(w, password)
+		}
+		printWrapped(s.Err, "", "The previews of "+project+" ask for this password from now on. Anchor does not show it again.")
+	})
+}
+
+func (s *shell) unprotectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "unprotect", Short: "Let everybody see previews", Args: cobra.NoArgs,
+		Long: "Lets everybody see the previews of the project, and ends its bypass token.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, project, err := s.inProject()
+			if err == nil {
+				err = c.UnprotectPreviews(cmd.Context(), project)
+			}
+			if err != nil {
+				return err
+			}
+			return s.printResult(anchor.PreviewProtection{}, func(w io.Writer) { fmt.Fprintf(w, "Everybody can see the previews of %s.\n", project) })
+		},
+	}
+}
+
+func (s *shell) bypassCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "bypass", Short: "Create the token by which tests see protected previews", Args: cobra.NoArgs,
+		Long: "Creates the bypass token of the project's protected previews and prints it. A\n" +
+			"token before it ends. Tests send it as the header X-Anchor-Protection-Bypass; with\n" +
+			"X-Anchor-Set-Bypass-Cookie: true, too, the response sets a cookie for the browser.",
+		Example: "  curl -H \"X-Anchor-Protection-Bypass: $(anchor previews bypass)\" $PREVIEW_URL",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, project, err := s.inProject()
+			if err != nil {
+				return err
+			}
+			made, err := c.NewPreviewBypass(cmd.Context(), project)
+			if err != nil {
+				return err
+			}
+			return s.printResult(made, func(w io.Writer) { fmt.Fprintln(w, made.Token) })
+		},
+	}
+}
