@@ -44,7 +44,6 @@ type Builder struct {
 	Run          Run
 	Progress     Progress
 	Target       Target // zero: this machine
-	Node         string // version of Node.js where the settings name none, see AppNode; "": the machine's
 	Tools        string // folder for package managers that this machine lacks; the commands can write to it
 }
 

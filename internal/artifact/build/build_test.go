@@ -130,6 +130,26 @@ func TestBuilder_Build_RunsTheCommandsThatTheAppNeeds(t *testing.T) {
 				"npm install --prefix /tools/node-22 --no-audit --no-fund --no-package-lock node@22", "npm install --no-audit --no-fund", openNextBuild,
 			},
 		},
+		"the version of Node.js of .nvmrc": {
+			files: map[string]string{".nvmrc": "# of the team\nv22.11.0\n", ".node-version": "18", "package.json": `{"dependencies":{"next":"15.1.0"},"engines":{"node":">=24"}}`},
+			want: []string{
+				"npm install --prefix /tools/node-22.11.0 --no-audit --no-fund --no-package-lock node@22.11.0", "npm install --no-audit --no-fund", openNextBuild,
+			},
+		},
+		"a name of nvm, and the range of package.json": {
+			files: map[string]string{".nvmrc": "lts/jod", "package.json": `{"dependencies":{"next":"15.1.0"},"engines":{"node":">=22 <25"}}`},
+			want: []string{
+				"npm install --prefix /tools/node-gt=22_lt25 --no-audit --no-fund --no-package-lock node@>=22 <25", "npm install --no-audit --no-fund", openNextBuild,
+			},
+		},
+		"a range that the version that there is meets": {
+			files: map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"},"engines":{"node":"^18.17 || >=20"}}`},
+			want:  []string{"npm install --no-audit --no-fund", openNextBuild},
+		},
+		"engines that are no range": {
+			files: map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"},"engines":{"node":"; rm -rf /"}}`},
+			want:  []string{"npm install --no-audit --no-fund", openNextBuild},
+		},
 		"the version of Node.js that there is": {
 			settings: build.Settings{NodeVersion: "20"},
 			want:     []string{"npm install --no-audit --no-fund", openNextBuild},

@@ -4,94 +4,149 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
 
-	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/artifact"
 )
+
+// addNode makes the version of Node.js that the app asks for available to the commands: that of the
+// settings, of .nvmrc, of .node-version or of package.json, in this order. Only the settings fail the
+// build when the version cannot be had; the others are advice, as to npm.
+func (b *Builder) addNode(ctx context.Context) error {
+	want, source := b.wantedNode()
+	if want == "" {
+		return nil
+	}
+	var out bytes.Buffer
+	err := b.Run(ctx, Command{Dir: b.App.Dir, Args: []string{"node", "--version"}, Env: b.Env, Out: &out})
+	have := strings.TrimPrefix(strings.TrimSpace(out.String()), "v")
+	if err == nil && allowsNode(want, have) {
+		return nil
+	}
+	if have == "" {
+		have = "none"
+	}
+	b.Progress.Begin("Tools")
+	b.Progress.Done(stepTools, fmt.Sprintf("%s asks for Node.js %s, this machine has %s", source, want, have))
+	err = b.addTool(ctx, "node@"+want, "node")
+	if err == nil || source == SettingsName || ctx.Err() != nil {
+		return err
+	}
+	b.Progress.Begin("Tools")
+	b.Progress.Done(stepTools, fmt.Sprintf("Node.js %s cannot be installed; the build uses %s", want, have))
+	return nil
+}
+
+// stepTools is the step that installs what this machine lacks.
+const stepTools = "tools"
+
+// maxVersionFile is the most that is read of a file with a version, in bytes.
+const maxVersionFile = 1 << 20
 
 // longTermNames are the names of Node.js' long-term support releases (nodejs/Release, README.md).
 var longTermNames = map[string]string{"hydrogen": "18", "iron": "20", "jod": "22", "krypton": "24"}
 
-// NodeFiles are the files that name a version of Node.js for tools such as nvm and fnm.
-var NodeFiles = []string{".nvmrc", ".node-version"}
-
-// AppNode returns the version of Node.js that the app asks for, as a version ("22", "22.11.0") or a range
-// of npm (">=20 <23"), and where it does: in the nearest .nvmrc or .node-version of the app's folder and
-// those above it, else in engines.node of package.json. Both are "" when the app asks for none, or for
-// "lts/*" or such, which any supported version is.
-func AppNode(app opennext.App) (version, source string) {
-	for _, dir := range app.Folders() {
-		for _, name := range NodeFiles {
-			content, err := os.ReadFile(filepath.Join(dir, name))
-			if err != nil {
-				continue
+// wantedNode returns the version of Node.js, or the range of versions, that the app asks for, and where: the
+// settings, the nearest .nvmrc or .node-version, or engines.node of package.json. A name that stands for no version in
+// particular, such as lts/*, asks for nothing.
+func (b *Builder) wantedNode() (want, source string) {
+	if b.Settings.NodeVersion != "" {
+		return b.Settings.NodeVersion, SettingsName
+	}
+	for _, dir := range b.App.Folders() {
+		for _, name := range []string{".nvmrc", ".node-version"} {
+			if content := readSmall(dir, name); content != nil {
+				return nodeAlias(firstWord(content)), name
 			}
-			return nodeAlias(string(content)), name
 		}
 	}
-	for _, dir := range app.Folders() {
-		if engines := enginesOf(dir); engines != "" {
-			return engines, "engines of package.json"
+	for _, dir := range b.App.Folders() {
+		if want := enginesOf(dir); want != "" {
+			return want, "package.json"
 		}
 	}
 	return "", ""
 }
 
-// nodeAlias returns the version in a .nvmrc (nvm, "nvm --help": <version>), or "" for an alias that
-// stands for no version in particular.
-func nodeAlias(text string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	line, _, _ = strings.Cut(line, "#")
-	line = strings.ToLower(strings.TrimSpace(line))
-	if name, found := strings.CutPrefix(line, "lts/"); found {
-		return longTermNames[name]
+// nodeAlias returns the version that a name in a .nvmrc stands for (nvm, "nvm --help": <version>), or "" when it stands for no
+// version in particular.
+func nodeAlias(name string) string {
+	name = strings.ToLower(name)
+	if release, found := strings.CutPrefix(name, "lts/"); found {
+		return longTermNames[release]
 	}
-	line = strings.TrimPrefix(line, "v")
-	if !nodeVersion.MatchString(line) {
+	if name = strings.TrimPrefix(name, "v"); !nodeVersion.MatchString(name) {
 		return ""
 	}
-	return line
+	return name
 }
 
 // enginesOf returns engines.node of the package.json in dir, or "" without one that is a range.
 func enginesOf(dir string) string {
-	content, err := os.ReadFile(filepath.Join(dir, "package.json"))
-	if err != nil {
-		return ""
-	}
 	var manifest struct {
 		Engines struct {
 			Node string `json:"node"`
 		} `json:"engines"`
 	}
-	_ = json.Unmarshal(content, &manifest) // npm accepts other types there, too
-	text := strings.TrimSpace(manifest.Engines.Node)
-	if _, err := semver.NewConstraint(text); text == "" || err != nil {
+	// npm accepts other types there, too: what cannot be decoded asks for nothing.
+	_ = json.Unmarshal(readSmall(dir, "package.json"), &manifest)
+	want := strings.TrimSpace(manifest.Engines.Node)
+	if _, err := semver.NewConstraint(want); err != nil || !nodeRange.MatchString(want) {
 		return ""
 	}
-	return text
+	return want
 }
 
-// hasNode reports whether the Node.js of the commands is of a version, or in a range, such as AppNode
-// returns.
-func (b *Builder) hasNode(ctx context.Context, want string) bool {
-	var out bytes.Buffer
-	err := b.Run(ctx, Command{Dir: b.App.Dir, Args: []string{"node", "--version"}, Env: b.Env, Out: &out})
-	if err != nil {
-		return false
+// nodeRange are ranges that can be a part of the name of a package for npm, and of a folder.
+var nodeRange = regexp.MustCompile(`^[0-9xX*.^~<>=| -]{1,64}$`)
+
+// readSmall returns a file of the app, nil when it cannot be read. It follows no link out of dir.
+func readSmall(dir, name string) []byte {
+	if _, err := os.Lstat(filepath.Join(dir, name)); dir == "" || err != nil {
+		return nil
 	}
-	have := strings.TrimPrefix(strings.TrimSpace(out.String()), "v")
-	if nodeVersion.MatchString(want) {
-		return have == want || strings.HasPrefix(have, want+".")
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	file, err := artifact.OpenIn(root, name)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	content := make([]byte, maxVersionFile)
+	n, err := file.Read(content)
+	if err != nil {
+		return nil
+	}
+	return content[:n]
+}
+
+func firstWord(content []byte) string {
+	for line := range strings.Lines(string(content)) {
+		if words := strings.Fields(line); len(words) > 0 && !strings.HasPrefix(words[0], "#") {
+			return words[0]
+		}
+	}
+	return ""
+}
+
+// allowsNode reports whether a version is in a range, as npm writes ranges. "22" means every 22.
+func allowsNode(want, have string) bool {
+	if have == want || strings.HasPrefix(have, want+".") {
+		return true
 	}
 	set, err := semver.NewConstraint(want)
 	if err != nil {
 		return false
 	}
-	version, err := semver.NewVersion(have)
-	return err == nil && set.Check(version)
+	v, err := semver.NewVersion(have)
+	return err == nil && v.Prerelease() == "" && set.Check(v)
 }

@@ -22,34 +22,27 @@ func (b *Builder) addPackager(ctx context.Context) error {
 	return b.addTool(ctx, spec, b.App.PackageManager)
 }
 
-// addNode makes the version of Node.js that the settings ask for available to the commands, else the
-// one of Node.
-func (b *Builder) addNode(ctx context.Context) error {
-	want := cmp.Or(b.Settings.NodeVersion, b.Node)
-	if want == "" || b.hasNode(ctx, want) {
-		return nil
-	}
-	return b.addTool(ctx, "node@"+want, "node")
-}
-
 // addTool installs an npm package that contains a program, unless it is installed already, and lets
 // the commands find its programs first.
 func (b *Builder) addTool(ctx context.Context, spec, program string) error {
 	if b.Tools == "" {
 		return fmt.Errorf("install %s: the build has no folder for it", spec)
 	}
-	dir := filepath.Join(b.Tools, strings.NewReplacer("/", "+", "@", "-").Replace(strings.TrimPrefix(spec, "@")))
+	dir := filepath.Join(b.Tools, folderOfTool.Replace(strings.TrimPrefix(spec, "@")))
 	bin := filepath.Join(dir, "node_modules", ".bin")
 	if _, err := os.Stat(filepath.Join(bin, program)); err != nil {
 		b.Progress.Begin("Tools")
 		if err := b.run(ctx, b.App.Root, "npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--no-package-lock", spec); err != nil {
 			return err
 		}
-		b.Progress.Done("tools", spec)
+		b.Progress.Done(stepTools, spec)
 	}
 	b.prependPath(bin)
 	return nil
 }
+
+// folderOfTool makes the name of a folder of that of a package with a version, or a range of versions.
+var folderOfTool = strings.NewReplacer("/", "+", "@", "-", " ", "_", "|", "or", "<", "lt", ">", "gt", "*", "x")
 
 // packagerPackage returns the npm package that contains the app's package manager, "" when it is there
 // already. It is not Corepack that runs it: Corepack refuses registries that sign nothing, as

@@ -66,15 +66,11 @@ func (r *Runner) run(ctx context.Context) error {
 	if err := build.CheckPublic(ctx, app.Dir); err != nil {
 		return err
 	}
-	node, source := build.AppNode(app)
-	if settings.NodeVersion == "" && node != "" {
-		r.say("Node.js %s, as %s asks for", node, source)
-	}
 	r.restoreNext(app.Dir)
 	steps := &progress{say: r.say}
 	tree, err := (&build.Builder{
 		App: app, Settings: settings, Env: r.environment(vars), DeploymentID: r.variable(deploy.DeploymentVariable),
-		Run: r.command, Progress: steps, Tools: filepath.Join(r.Cache, "tools"), Node: node,
+		Run: r.command, Progress: steps, Tools: filepath.Join(r.Cache, "tools"),
 	}).Build(ctx)
 	if err != nil {
 		return err
