@@ -24,6 +24,7 @@ const (
 	maxFiles     = 65536
 	maxTmp       = 256 << 20 // in /tmp, which is memory; TMPDIR is on the disk
 	niceness     = "10"      // sites come first (nice(1))
+	cpuWeight    = 10        // beside 100 of each project's workers: a nice value counts within a control group only
 )
 
 // groupOf is the name of the control group of a project's builds.
@@ -139,7 +140,7 @@ func (w *work) group() *cgroup.Group {
 		return nil
 	}
 	group := w.builder.Groups.Group(groupOf(w.job.project.ID))
-	if err := group.Set(cgroup.Limits{Memory: w.builder.Limits.MemoryBytes, Processes: maxProcesses}); err != nil {
+	if err := group.Set(cgroup.Limits{Memory: w.builder.Limits.MemoryBytes, Processes: maxProcesses, CPUWeight: cpuWeight}); err != nil {
 		w.builder.Log.Warn("limits are not enforced for a build as a whole", "projectId", w.job.project.ID, "error", err)
 	}
 	return group

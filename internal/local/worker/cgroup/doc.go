@@ -8,6 +8,9 @@ type Limits struct {
 	Memory    int64 // bytes
 	CPUMillis int64 // thousandths of a core
 	Processes int64 // processes and threads
+	// CPUWeight is the group's share of processor time beside other groups that want it, from 1 to 10000; the
+	// kernel's default, and that of 0, is 100. It takes nothing that nobody else wants.
+	CPUWeight int64
 }
 
 // Controllers are the limits that groups can hold here.
@@ -31,6 +34,7 @@ func (c Controllers) unheldLimits(l Limits) Limits {
 	if c.Processes {
 		l.Processes = 0
 	}
+	l.CPUWeight = 0 // nothing else can hold it
 	return l
 }
 

@@ -92,6 +92,9 @@ func (g *Group) settingsFor(l Limits) (all []setting) {
 	if g.held.CPU {
 		quota := orMax(l.CPUMillis * cpuPeriod / 1000)
 		all = append(all, setting{&g.refused.CPU, "cpu.max", fmt.Sprintf("%s %d", quota, cpuPeriod), false})
+		if l.CPUWeight > 0 {
+			all = append(all, setting{new(bool), "cpu.weight", strconv.FormatInt(l.CPUWeight, 10), true})
+		}
 	}
 	if g.held.Processes {
 		all = append(all, setting{&g.refused.Processes, "pids.max", orMax(l.Processes), false})

@@ -73,13 +73,16 @@ func TestGroup_RefusedLimitIsLeftToProcesses(t *testing.T) {
 	if text, err := os.ReadFile(pids); err != nil || string(text) != "64" {
 		t.Errorf("pids.max is %q, %v", text, err)
 	}
-	for _, file := range []string{"memory.max", "cpu.max"} {
+	for _, file := range []string{"memory.max", "cpu.max", "cpu.weight"} {
 		if err := os.WriteFile(filepath.Join(dir, file), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := g.Set(Limits{Memory: 64 << 20, Processes: 64}); err != nil || g.Unheld() != (Limits{}) {
+	if err := g.Set(Limits{Memory: 64 << 20, Processes: 64, CPUWeight: 10}); err != nil || g.Unheld() != (Limits{}) {
 		t.Errorf("once the kernel takes them: %v, and %+v is left", err, g.Unheld())
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "cpu.weight")); err != nil || string(text) != "10" {
+		t.Errorf("cpu.weight is %q, %v", text, err)
 	}
 }
 
