@@ -94,14 +94,15 @@ checkov: .checkov/.stamp
 	.checkov/bin/pip install --quiet --disable-pip-version-check --require-virtualenv --no-deps -r $<
 	touch $@
 
-# GitHub's published examples of deliveries, for the tests of package forge.
+# GitHub's published examples of deliveries, and a mock of its API, for the tests of package forge.
 PAYLOADS := internal/local/forge/payloads
 
 .PHONY: payloads
 payloads: $(PAYLOADS)/node_modules/.stamp
 
-$(PAYLOADS)/node_modules/.stamp: $(PAYLOADS)/package-lock.json
+$(PAYLOADS)/node_modules/.stamp: $(PAYLOADS)/package-lock.json $(PAYLOADS)/cut.mjs
 	npm ci --prefix $(PAYLOADS) --ignore-scripts --no-audit --no-fund --loglevel error
+	node $(PAYLOADS)/cut.mjs
 	touch $@
 
 # Most tests wait: for emulators, for Node.js, for time limits. Three packages at a time, and
