@@ -99,7 +99,8 @@ func (s *shell) printSet(project string, vars []wire.SetVar, like anchor.EnvVar)
 		out.Set = append(out.Set, v.Name)
 	}
 	return s.printResult(out, func(w io.Writer) {
-		printWrapped(w, "", fmt.Sprintf("Set %s on %s%s. It takes effect with the next deployment.", strings.Join(out.Set, ", "), project, describeSlot(like.Slot())))
+		printWrapped(w, "", fmt.Sprintf("Set %s on %s%s. %s effect with the next deployment.",
+			strings.Join(out.Set, ", "), project, describeSlot(like.Slot()), map[bool]string{true: "It takes", false: "They take"}[len(out.Set) == 1]))
 	})
 }
 

@@ -79,7 +79,7 @@ func (s *shell) runLink(ctx context.Context, o linkOptions) error {
 	}
 	p, err := c.Project(ctx, o.project)
 	if errors.Is(err, anchor.ErrNotFound) {
-		return anchor.NotFound("unknown_project", "there is no project %s on the server", o.project).Because(err).
+		return anchor.NotFound("unknown_project", "there is no project %s on the server", o.project).
 			Hintf("To create it, run anchor projects create %s; to list the projects, run anchor projects", o.project)
 	}
 	if err != nil {

@@ -83,9 +83,9 @@ func (s *shell) printPreviews(w io.Writer, out listedPreviews) {
 				at = d.BranchURL
 			}
 			seen[d.Branch] = true
-			rows = append(rows, []string{string(d.DeploymentID), cleanText(d.Branch), formatAge(d.CreatedAt), at})
+			rows = append(rows, []string{cleanText(d.Branch), formatAge(d.CreatedAt), at})
 		}
-		s.printTable(w, []string{"DEPLOYMENT", "BRANCH", "AGE", "URL"}, rows)
+		s.printTable(w, []string{"BRANCH", "AGE", "URL"}, rows)
 	}
 	switch {
 	case out.Protection == nil:
