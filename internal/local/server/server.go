@@ -232,8 +232,8 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		Dir: filepath.Join(a.Data, "platform"), Run: run, BaseDomain: a.BaseDomain,
 		Addresses: addresses, Node: a.node, Runtimes: a.runtimes, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm, Tabs: a.SkewProtection,
 		PreviewIdle: a.PreviewIdle,
-		Limits: sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
-		Edge:   a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, OnLine: a.errors.Add, Records: a.store, Secrets: env,
+		Limits:      sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
+		Edge:        a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, OnLine: a.errors.Add, Records: a.store, Secrets: env,
 	})
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ type Config struct {
 	// deployment that is not live, a minute.
 	PreviewIdle time.Duration
 	ProbeLimit  time.Duration // how long a new version may take to start and answer; 0: 30 s
-	Limits     Limits
+	Limits      Limits
 	// CompileAfter is how long after its probe a deployment's code is compiled for later starts; 0: 2 s.
 	CompileAfter time.Duration
 

@@ -10,7 +10,7 @@ import (
 
 var statuses = []anchor.Status{
 	anchor.Queued, anchor.Building, anchor.Built, anchor.Deploying, anchor.Deployed,
-	anchor.BuildFailed, anchor.DeployFailed, anchor.Canceled, anchor.Superseded,
+	anchor.BuildFailed, anchor.DeployFailed, anchor.Canceled, anchor.Superseded, anchor.Skipped,
 }
 
 var deploymentTests = []test{
