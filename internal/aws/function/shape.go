@@ -129,13 +129,10 @@ func (s shape) key(have *configuration) *string {
 	return &s.kmsKey
 }
 
-// SettingsFile is the file of an artifact that holds the settings of the app's anchor.json, under
-// the key "aws". Its other keys are not read.
-const SettingsFile = anchor.SettingsFile
-
-// SettingsOf reads the settings that an artifact brings, none when it has no such file.
+// SettingsOf reads the settings that an artifact brings in its anchor.SettingsFile, none when it has no
+// such file.
 func SettingsOf(a deploy.Artifact) (anchor.Settings, error) {
-	text, err := fs.ReadFile(os.DirFS(a.Dir), SettingsFile)
+	text, err := fs.ReadFile(os.DirFS(a.Dir), anchor.SettingsFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return anchor.Settings{}, nil
 	}
