@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
 	"slices"
@@ -96,7 +97,7 @@ func (r *Roles) Ensure(ctx context.Context, a Access) (arn string, err error) {
 	}
 	text, err := json.Marshal(want)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("encode the policy of the role %s: %w", name, err)
 	}
 	_, err = r.IAM.PutRolePolicy(ctx, &iam.PutRolePolicyInput{
 		RoleName: &name, PolicyName: sdk.String(policyName), PolicyDocument: sdk.String(string(text)),
@@ -121,7 +122,7 @@ func (r *Roles) readPolicy(ctx context.Context, name string) (Policy, error) {
 		}
 	}
 	var p Policy
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
+	if json.Unmarshal([]byte(text), &p) != nil {
 		return Policy{}, nil // somebody else wrote it; it is replaced
 	}
 	return p, nil
