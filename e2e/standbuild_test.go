@@ -29,8 +29,8 @@ func (a *standApp) buildsCommit(t *testing.T) {
 	start := func(key string) standRecord {
 		t.Helper()
 		var d standRecord
-		if code := a.call(t, http.MethodPost, "/projects/shop/builds", map[string]string{
-			"repository": "https://github.com/example/shop.git", "commitSha": strings.Repeat(key, 40), "branch": "feature/build",
+		if code := a.call(t, http.MethodPost, "/projects/shop/builds", map[string]any{
+			"repository": "https://github.com/example/shop.git", "commitSha": strings.Repeat(key, 40), "branch": "feature/build", "noRelease": true,
 		}, &d); code != http.StatusAccepted || d.Status != "building" {
 			t.Fatalf("a build is started with %d: %+v", code, d)
 		}
