@@ -147,8 +147,9 @@ func (a *account) rollsBack(t *testing.T, to deployed) {
 		t.Errorf("live is %s", got)
 	}
 	a.wantLive(t, "shop", to.DeploymentID)
-	if now := a.events(); len(now) != events {
-		t.Errorf("the deploy handler was asked for a rollback: %v", now[events:])
+	// The deploy handler is asked for what follows the switch, once, and for nothing of the switch itself.
+	if now := a.events(); len(now) != events+1 || !strings.Contains(strings.Join(now[events:], " "), `"switched":true`) {
+		t.Errorf("the deploy handler was asked for %v", now[events:])
 	}
 	var record map[string]any
 	if code, err := a.call("GET", "/projects/shop/deployments/"+back.DeploymentID, nil, &record); code != 200 || err != nil {
