@@ -21,6 +21,7 @@ type Deployment struct {
 	AssetsUntil   int64        `json:"assetsUntil,omitempty" doc:"Until when its hashed files stay reachable after it was pruned, for browsers that loaded its pages"`
 	NoRelease     bool         `json:"noRelease,omitempty"`
 	ForceReload   bool         `json:"forceReload,omitempty" doc:"Its release ends the use of earlier deployments by open tabs"`
+	Split         *SplitPlan   `json:"split,omitempty" doc:"How its release moves traffic to it; absent when it gets all at once"`
 	SkewID        string       `json:"skewId,omitempty" doc:"The deploymentId of its build, which browsers that loaded its pages send with their requests; absent in a build without one"`
 	Fork          bool         `json:"fork,omitempty" doc:"Built from a fork: it has none of the project's variables and cannot go live"`
 	PullRequest   int64        `json:"pullRequest,omitempty" doc:"Number of the pull request of its branch when it was built"`

@@ -12,6 +12,8 @@ type Live struct {
 
 	ForceReload bool `json:"forceReload,omitempty" doc:"The last release ended the use of earlier deployments by open tabs"`
 
+	Split *Split `json:"split,omitempty" doc:"The other deployment that gets a share of the traffic; absent when there is none"`
+
 	DividedSince int64 `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests reach another deployment, because a switch failed half-way; absent when all requests reach this one"`
 }
 
@@ -35,6 +37,11 @@ type Release struct {
 
 	ForceReload bool `json:"forceReload,omitempty" doc:"It ended the use of earlier deployments by open tabs, which then reload"`
 
+	// With a Split, Deployment is the one that was live before and stays live, and Record the
+	// record of the other one.
+	Split *Split    `json:"split,omitempty" doc:"The other deployment that gets a share of the traffic from then on; absent when there is none"`
+	Ended *SplitEnd `json:"endedSplit,omitempty" doc:"The split that this release ended; absent when there was none"`
+
 	DividedSince int64 `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests reach another deployment, because a switch failed half-way; absent when all requests follow this release"`
 }
 
@@ -46,6 +53,8 @@ const (
 	ReleaseDeploy   ReleaseKind = "deploy"
 	ReleasePromote  ReleaseKind = "promote"
 	ReleaseRollback ReleaseKind = "rollback"
+	// ReleaseShift is a step of a split, or its end.
+	ReleaseShift ReleaseKind = "shift"
 	// ReleaseUndo returns the pointer to where it was before a release whose traffic did not
 	// follow. Its Record is the one of the release that it undoes.
 	ReleaseUndo ReleaseKind = "undo"

@@ -18,6 +18,7 @@ func LiveAfter(r anchor.Release) anchor.Live {
 		Revision:   r.Revision,
 
 		ForceReload:  r.ForceReload,
+		Split:        r.Split,
 		DividedSince: r.DividedSince,
 	}
 }

@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/records"
@@ -12,19 +15,47 @@ import (
 const (
 	liveOfProject = `SELECT ` + liveColumns + ` FROM releases r WHERE project_id = ?
 		AND NOT EXISTS (SELECT 1 FROM projects p WHERE p.id = r.project_id AND p.removing) ORDER BY revision DESC LIMIT 1`
-	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision, r.force_reload, r.divided_since`
-	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted, force_reload, divided_since`
+	liveColumns    = `r.project_id, r.deployment_id, r.record_id, r.version, r.id, r.accepted, r.revision, r.force_reload, r.divided_since, r.split`
+	releaseColumns = `id, project_id, kind, deployment_id, from_id, record_id, version, created_at, revision, accepted, force_reload, divided_since, split, ended_split`
 )
 
 func scanLive(row scanner) (l anchor.Live, err error) {
-	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision, &l.ForceReload, &l.DividedSince)
+	err = row.Scan(&l.ProjectID, &l.Deployment, &l.Record, &l.Version, &l.Release, &l.Order, &l.Revision, &l.ForceReload, &l.DividedSince,
+		optional(&l.Split))
 	return l, err
 }
 
 func scanRelease(row scanner) (r anchor.Release, err error) {
 	err = row.Scan(&r.ID, &r.ProjectID, &r.Kind, &r.Deployment, &r.From, &r.Record, &r.Version, &r.CreatedAt, &r.Revision, &r.Order,
-		&r.ForceReload, &r.DividedSince)
+		&r.ForceReload, &r.DividedSince, optional(&r.Split), optional(&r.Ended))
 	return r, err
+}
+
+// optionalJSON is a column with the JSON of *to, which is ” for nil.
+type optionalJSON[T any] struct{ to **T }
+
+func optional[T any](to **T) optionalJSON[T] { return optionalJSON[T]{to} }
+
+// Scan implements sql.Scanner.
+func (o optionalJSON[T]) Scan(column any) error {
+	text, ok := column.(string)
+	if !ok {
+		return fmt.Errorf("a column is %T, not text", column)
+	}
+	if text == "" {
+		*o.to = nil
+		return nil
+	}
+	return json.Unmarshal([]byte(text), o.to)
+}
+
+// Value implements driver.Valuer.
+func (o optionalJSON[T]) Value() (driver.Value, error) {
+	if *o.to == nil {
+		return "", nil
+	}
+	text, err := json.Marshal(*o.to)
+	return string(text), err
 }
 
 // Live returns the project's pointer, or NotFound before the first release and for a project that is
@@ -135,8 +166,9 @@ func moveRecord(t tx, to anchor.Release, record *anchor.Deployment) (order int64
 }
 
 func insertRelease(t tx, r anchor.Release) error {
-	_, err := t.execRows(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order, r.ForceReload, r.DividedSince)
+	_, err := t.execRows(`INSERT INTO releases (`+releaseColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		r.ID, r.ProjectID, r.Kind, r.Deployment, r.From, r.Record, r.Version, r.CreatedAt, r.Revision, r.Order, r.ForceReload, r.DividedSince,
+		optional(&r.Split), optional(&r.Ended))
 	if isUniqueViolation(err) {
 		return records.IDTaken("release", string(r.ID))
 	}

@@ -31,7 +31,7 @@ var liveTests = []test{
 		r.Revision = 1
 		want := anchor.Live{
 			ProjectID: r.ProjectID, Deployment: r.Deployment, Record: r.Record, Version: r.Version,
-			Release: r.ID, Order: r.Order, Revision: 1, ForceReload: r.ForceReload, DividedSince: r.DividedSince,
+			Release: r.ID, Order: r.Order, Revision: 1, ForceReload: r.ForceReload, Split: r.Split, DividedSince: r.DividedSince,
 		}
 		b.same(got, want)
 		b.same(must(b.s.Live(b.ctx, r.ProjectID))(b), want)
