@@ -43,7 +43,8 @@ var arrows = map[string][]string{
 	"internal/records":                  {"internal/anchor"},
 	"internal/records/memory":           {"internal/anchor", "internal/records"},
 	"internal/records/recordstest":      {"internal/anchor", "internal/records"},
-	"internal/release":                  {"internal/anchor", "internal/keylock"},
+	"internal/release":                  {"internal/anchor", "internal/keylock", "internal/release/guard"},
+	"internal/release/guard":            {"internal/anchor"},
 
 	// The spine: the use-cases, wired.
 	"internal/core": {"internal/access", "internal/anchor", "internal/artifact", "internal/deploy", "internal/domains", "internal/project", "internal/release"},
@@ -90,7 +91,7 @@ var arrows = map[string][]string{
 	"internal/local/worker/jail":     {},
 
 	// One AWS account.
-	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/aws/...", "internal/deploy", "internal/release"},
+	"internal/aws":                       {"internal/anchor", "internal/artifact", "internal/aws/...", "internal/deploy", "internal/release", "internal/release/..."},
 	"internal/aws/alarm":                 {"internal/anchor", "internal/aws/awserr"},
 	"internal/aws/artifacts":             {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/asset":                 {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/artifact/staticfile", "internal/aws/awserr", "internal/deploy", "internal/retry"},

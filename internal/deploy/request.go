@@ -13,9 +13,10 @@ type Request struct {
 	CommitSha     string
 	CommitMessage string
 	Branch        string
-	PullRequest   int64 // number of the pull request at its host, 0 for none
-	NoRelease     bool  // end as deployed without going live
-	ForceReload   bool  // the release is one with release.ForceReload
+	PullRequest   int64             // number of the pull request at its host, 0 for none
+	NoRelease     bool              // end as deployed without going live
+	ForceReload   bool              // the release is one with release.ForceReload
+	Split         *anchor.SplitPlan // the release is one with release.Splitting, if another deployment is live then; nil: it is not
 }
 
 // Started is a deployment that waits for its files.

@@ -115,6 +115,11 @@ const uploadPatience = 24 * time.Hour
 // Start records a deployment that waits for its files and returns which are missing. Nothing is
 // recorded when the manifest is refused, or when the base of its delta is missing, a Conflict.
 func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (Started, error) {
+	if req.Split != nil {
+		if err := checkSplit(req); err != nil {
+			return Started{}, err
+		}
+	}
 	if req.Delta != nil {
 		var err error
 		if req.Manifest, err = s.expandDelta(ctx, p, *req.Delta); err != nil {
@@ -139,6 +144,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		PullRequest:   req.PullRequest,
 		NoRelease:     req.NoRelease,
 		ForceReload:   req.ForceReload,
+		Split:         req.Split,
 		Status:        anchor.Building,
 		CreatedAt:     time.Now().UnixMilli(),
 		Functions:     map[string]anchor.FunctionVersion{},
@@ -154,6 +160,15 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 	}
 	missing, err := s.Bundles.Missing(ctx, d.ID)
 	return Started{Deployment: d, Missing: missing}, err
+}
+
+// checkSplit refuses a plan that a release could not follow.
+func checkSplit(req Request) error {
+	if req.NoRelease {
+		return anchor.Invalid("bad_split", "a deployment that does not go live cannot get a share of the traffic").
+			Hintf("Leave out the weight, and give the deployment a share later with `anchor promote ID --weight 10`.")
+	}
+	return release.CheckSplit(*req.Split, req.ForceReload)
 }
 
 // checkManifest refuses a manifest before anything is recorded, and returns it without the links

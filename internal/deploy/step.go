@@ -135,6 +135,10 @@ func (r *run) moveLive(ctx context.Context, note Note) error {
 		return err
 	}
 	r.record, r.live, r.released = next, live, true
+	if split := live.Split; split != nil {
+		note("%s gets %d %% of the traffic, revision %d", next.Version, split.Weight, live.Revision)
+		return err
+	}
 	note("%s is live, revision %d", next.Version, live.Revision)
 	return err
 }

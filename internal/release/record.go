@@ -35,7 +35,7 @@ func rollbackRecord(target anchor.Deployment, from anchor.Live) *anchor.Deployme
 	rec.IsRollback = true
 	rec.RollbackFrom = from.Version
 	rec.RollbackTo = target.ID
-	rec.NoRelease, rec.ForceReload = false, false
+	rec.NoRelease, rec.ForceReload, rec.Split = false, false, nil
 	// The target may have ended as superseded.
 	rec.Status, rec.ErrorStep, rec.ErrorMessage = anchor.Deployed, "", ""
 	return &rec

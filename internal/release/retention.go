@@ -137,6 +137,11 @@ func (r Retention) lastLiveTimes(ctx context.Context, p anchor.ProjectID, kept [
 			if _, known := lives[release.Deployment]; !known {
 				lives[release.Deployment] = end
 			}
+			if split := release.Split; split != nil {
+				if _, known := lives[split.Deployment]; !known {
+					lives[split.Deployment] = end // it had a share of the traffic until then
+				}
+			}
 			end = time.UnixMilli(release.CreatedAt)
 		}
 		if list.Next == "" {
@@ -152,6 +157,9 @@ func (r Retention) listNeeded(ctx context.Context, p anchor.ProjectID, kept []an
 		return nil, err
 	}
 	needed := map[anchor.DeploymentID]bool{live.Deployment: true}
+	if live.Split != nil {
+		needed[live.Split.Deployment] = true
+	}
 	if previous, err := r.Service.previousLive(ctx, p); err == nil {
 		needed[previous] = true
 	} else if anchor.KindOf(err) != anchor.KindConflict {

@@ -84,6 +84,13 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (from, l
 		}
 		to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
 		to.ForceReload = record.ForceReload
+		if record.Split != nil && from.Deployment != "" {
+			Splitting(*record.Split)(&to)
+			if err := s.divideTraffic(ctx, &to, from, record); err != nil {
+				return from, anchor.Live{}, err
+			}
+		}
+		endSplit(&to, from)
 		live, err := s.movePointer(ctx, from, to, &record)
 		if !errors.Is(err, anchor.ErrConflict) {
 			return from, live, err
@@ -115,9 +122,13 @@ func (s *Service) Promote(ctx context.Context, p anchor.ProjectID, id anchor.Dep
 }
 
 // Rollback makes the target live and writes a new deployment record that describes the
-// rollback. When traffic does not follow, it is undone as GoLive is. An empty target means the deployment that was live before the current one.
+// rollback. When traffic does not follow, it is undone as GoLive is. An empty target means the deployment that was live before the current one,
+// and during a split the live one itself: then it is CancelSplit, and no record is written.
 func (s *Service) Rollback(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, options ...Option) (Result, error) {
 	if id == "" {
+		if live, err := s.readPointer(ctx, p); err == nil && live.Split != nil {
+			return s.CancelSplit(ctx, p, options...)
+		}
 		previous, err := s.previousLive(ctx, p)
 		if err != nil {
 			return Result{}, err
@@ -150,6 +161,13 @@ func (s *Service) switchTo(
 	for _, option := range options {
 		option(&to)
 	}
+	if err := s.divideTraffic(ctx, &to, ready.from, ready.target); err != nil {
+		return Result{}, err
+	}
+	if to.Split != nil {
+		ready.traffic = SwitchFunc(s.Traffic.Follow) // what Prepare has read is for all traffic
+	}
+	endSplit(&to, ready.from)
 	live, err := s.movePointer(ctx, ready.from, to, rec)
 	if err != nil {
 		return Result{}, err

@@ -40,7 +40,7 @@ func (s *Service) moveBack(ctx context.Context, before, failed anchor.Live, reco
 	to := newRelease(anchor.ReleaseUndo, failed, anchor.Deployment{
 		ID: before.Deployment, ProjectID: before.ProjectID, Version: before.Version,
 	}, failed.Record)
-	to.Order = before.Order
+	to.Order, to.Split = before.Order, before.Split
 	if record != nil {
 		ended := *record
 		ended.Status, ended.ErrorStep, ended.ErrorMessage = anchor.DeployFailed, step, describe(cause)

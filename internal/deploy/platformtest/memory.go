@@ -175,6 +175,11 @@ func (m *Memory) route(ctx context.Context, op string, live anchor.Live) error {
 		if err := m.checkSite(live.Deployment); err != nil {
 			return err
 		}
+		if live.Split != nil {
+			if err := m.checkSite(live.Split.Deployment); err != nil {
+				return err
+			}
+		}
 		m.routed[live.ProjectID] = live
 		return nil
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"strings"
@@ -56,7 +57,11 @@ func (m *Memory) siteOf(host string) *memorySite {
 		case deployment:
 			return s
 		case site:
-			return m.sites[m.routed[s.project.ID].Deployment]
+			live := m.routed[s.project.ID]
+			if split := live.Split; split != nil && rand.IntN(100) < split.Weight {
+				return m.sites[split.Deployment]
+			}
+			return m.sites[live.Deployment]
 		}
 	}
 	return nil
