@@ -93,13 +93,13 @@ func (e *Edge) answerRequest(w http.ResponseWriter, r *http.Request) {
 	if answered {
 		return
 	}
-	site := e.acquireSite(r)
+	site, split := e.acquireSite(r)
 	if site == nil {
 		writeRefusal(w, r, unknownHost(r.Host))
 		return
 	}
 	defer site.leave()
-	measuredOf(w).setSite(site)
+	measuredOf(w).setSite(site, split)
 	if site.inFlight.Load() > e.cfg.MaxPerSite {
 		writeRefusal(w, r, siteOverloaded)
 		return
@@ -128,23 +128,24 @@ func (e *Edge) Dispatch(site *Site, w http.ResponseWriter, r *http.Request) {
 }
 
 // acquireSite finds the site of a request's host, or the earlier version of it that the request names,
-// and enters it for one request. It returns nil when the host has none.
+// and enters it for one request. It returns nil when the host has none. split is not nil where
+// chance chose the site.
 //
 // Between reading the table and entering the site, a new table may be published and the old site
 // drained by a caller that saw nothing in flight. So acquire reads the table again after it entered:
 // either this request sees the new table, or Site.Drain, which counts after the publication, sees
 // the request.
-func (e *Edge) acquireSite(r *http.Request) *Site {
+func (e *Edge) acquireSite(r *http.Request) (site *Site, split *splitAnswer) {
 	for {
 		table := e.table.Load()
-		site := table.findSite(r.Host)
-		if site == nil {
-			return nil
+		live := table.findSite(r.Host)
+		if live == nil {
+			return nil, nil
 		}
-		site = e.pinnedSite(table, site, r)
+		site, split = e.pinnedSite(table, live, r)
 		site.enter()
 		if e.table.Load() == table {
-			return site
+			return site, split
 		}
 		site.leave()
 	}

@@ -24,9 +24,10 @@ type measured struct {
 	octets int64
 
 	site      *Site
-	file      bool      // the edge looked for a static file
-	res       *response // of a function; nil for none
-	refused   bool      // the answer is a refusal
+	split     *splitAnswer // where chance chose the site; nil elsewhere
+	file      bool         // the edge looked for a static file
+	res       *response    // of a function; nil for none
+	refused   bool         // the answer is a refusal
 	requestID string
 	traceID   string
 }
@@ -49,9 +50,9 @@ func measuredOf(w http.ResponseWriter) *measured {
 	}
 }
 
-func (m *measured) setSite(s *Site) {
+func (m *measured) setSite(s *Site, split *splitAnswer) {
 	if m != nil {
-		m.site = s
+		m.site, m.split = s, split
 	}
 }
 
@@ -95,6 +96,9 @@ func (m *measured) end() {
 	}
 	if m.r.Method == http.MethodHead {
 		m.octets = 0
+	}
+	if cut && m.site != nil && m.res != nil && m.status < 500 && m.r.Context().Err() == nil { // the client has not left
+		m.site.brokenOff.Add(1)
 	}
 	function, outcome := m.answeredBy()
 	m.edge.meters.of(m.site).Cell(function, outcome, m.status).Add(1, m.octets, m.took)
@@ -164,6 +168,7 @@ func (m *measured) logTo(log *accesslog.Log, function string, o meter.Outcome, c
 func (m *measured) WriteHeader(status int) {
 	if m.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
 		m.status = status
+		m.decorateSplit()
 	}
 	m.ResponseWriter.WriteHeader(status)
 }
@@ -203,5 +208,12 @@ func (m *measured) Unwrap() http.ResponseWriter { return m.ResponseWriter }
 func (m *measured) setDefaultStatus() {
 	if m.status == 0 {
 		m.status = http.StatusOK
+		m.decorateSplit()
+	}
+}
+
+func (m *measured) decorateSplit() {
+	if m.split != nil {
+		m.split.decorate(m.Header())
 	}
 }

@@ -61,6 +61,7 @@ type Site struct {
 
 	decorations sync.Map // of *asset.Decoration, by *Rule
 	traffic     *meter.Traffic
+	brokenOff   atomic.Int64 // answers that a function has broken off
 }
 
 // Route is one behaviour: what answers the paths that match Pattern.

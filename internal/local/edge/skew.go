@@ -37,23 +37,32 @@ func (t *Table) Pinning(pins map[string]Pins) *Table {
 const HeaderSkew = "X-Deployment-Id"
 
 // pinnedSite returns the site for a request to a host that leads to live: the version that the request
-// names, while tabs may use that, else live.
-func (e *Edge) pinnedSite(table *Table, live *Site, r *http.Request) *Site {
-	if len(table.pins) == 0 {
-		return live
+// names, while tabs may use that, else live, or what the host's split draws.
+func (e *Edge) pinnedSite(table *Table, live *Site, r *http.Request) (*Site, *splitAnswer) {
+	if len(table.pins) > 0 {
+		if pins := table.pins[hostnameOf(r.Host)]; len(pins) > 0 {
+			if site := pins.find(skewID(r), e.now()); site != nil {
+				return site, nil
+			}
+		}
 	}
-	pins := table.pins[hostnameOf(r.Host)]
-	if len(pins) == 0 {
-		return live
+	split, ok := table.splitOf(r.Host)
+	if !ok || live.Assets.Hashed(r.URL.Path) { // every version finds the hashed files of all
+		return live, nil
 	}
-	return pins.choose(skewID(r), live, e.now())
+	c, answer := split.choose(live, r), &splitAnswer{}
+	if c.lot >= 0 {
+		answer.cookie = newLotCookie(c.lot, e.isSecure(r))
+	}
+	return c.site, answer
 }
 
-func (p Pins) choose(id string, live *Site, now time.Time) *Site {
+// find returns the version with an id while tabs may use it, or nil.
+func (p Pins) find(id string, now time.Time) *Site {
 	if pin, ok := p[id]; ok && now.Before(pin.Until) {
 		return pin.Site
 	}
-	return live
+	return nil
 }
 
 // skewID returns the id of the version that a request names, or "". Next.js names it in a query for
@@ -145,22 +154,31 @@ func queryID(query string) (id string) {
 // pinnedHit is pinnedSite for a plain GET, which has no HeaderSkew. ok is false where the choice
 // takes more of the request than a plainGet has.
 func (e *Edge) pinnedHit(table *Table, live *Site, r *plainGet) (site *Site, ok bool) {
-	if len(table.pins) == 0 {
-		return live, true
+	if len(table.pins) > 0 {
+		if pins := table.pins[hostnameOf(r.host)]; len(pins) > 0 {
+			id, below := r.skewID(), isBelowNext(r.path)
+			if id == "" && strings.Contains(r.referer, "dpl=") {
+				return nil, false
+			}
+			if pinned := pins.find(id, e.now()); pinned != nil || id != "" && !below {
+				return pinned, below
+			}
+		}
 	}
-	pins := table.pins[hostnameOf(r.host)]
-	if len(pins) == 0 {
-		return live, true
+	if _, split := table.splitOf(r.host); split {
+		return live, live.Assets.Hashed(r.path) // all versions have the same; the rest is drawn
 	}
-	id, below := "", isBelowNext(r.path)
+	return live, true
+}
+
+// skewID returns the id in the query of a request, or "".
+func (r *plainGet) skewID() string {
 	switch query := r.target[len(r.path):]; {
-	case below && query != "":
-		id = nextID(query[1:])
-	case query != "":
-		id = queryID(query[1:])
+	case query == "":
+		return ""
+	case isBelowNext(r.path):
+		return nextID(query[1:])
+	default:
+		return queryID(query[1:])
 	}
-	if id == "" {
-		return live, !strings.Contains(r.referer, "dpl=")
-	}
-	return pins.choose(id, live, e.now()), below
 }

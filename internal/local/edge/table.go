@@ -9,6 +9,7 @@ type Table struct {
 	policies map[string]Policy
 	hsts     map[string][]byte // the header field of each Policy.HSTS, as octets
 	pins     map[string]Pins   // by host
+	splits   map[string]Split  // by host
 }
 
 // NewTable takes lower-case hosts without port. "*.example.com" matches every name with exactly one
