@@ -55,7 +55,7 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	}
 	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
 		Manifest: in.Body.Manifest, Delta: in.Body.Delta, FilesOf: in.Body.FilesOf, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
-		Branch: in.Body.Branch, PullRequest: in.Body.PullRequest, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload,
+		Branch: in.Body.Branch, PullRequest: in.Body.PullRequest, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload, Split: in.Body.Split,
 	})
 	if err != nil {
 		return nil, err
@@ -176,7 +176,14 @@ func (s *server) addShown(p anchor.Project, d anchor.Deployment, live anchor.Liv
 	if s.Branches != nil && deploy.IsPreview(p, d) {
 		branch = s.Branches(p.ID, d.Branch)
 	}
-	return wire.Deployment{Deployment: d, URL: site, DeploymentURL: own, BranchURL: branch, Live: d.ID == live.Record}
+	shown := wire.Deployment{Deployment: d, URL: site, DeploymentURL: own, BranchURL: branch, Live: d.ID == live.Record}
+	if split := live.Split; split != nil { // then the record of the release is that of the candidate
+		shown.Live = d.ID == live.Deployment
+		if d.ID == split.Deployment {
+			shown.Weight = split.Weight
+		}
+	}
+	return shown
 }
 
 // liveOf returns the pointer, zero before the first release.

@@ -41,23 +41,41 @@ func (s *server) promoteDeployment(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	forceReload := in.Body != nil && in.Body.ForceReload
-	if deploy.IsPreview(p, d) && d.CanServe() {
-		return s.promotePreview(ctx, p, d, forceReload)
+	var request wire.Promote
+	if in.Body != nil {
+		request = *in.Body
 	}
-	r, err := s.Releases.Promote(ctx, p.ID, d.ID, reloading(forceReload)...)
+	if deploy.IsPreview(p, d) && d.CanServe() {
+		return s.promotePreview(ctx, p, d, request)
+	}
+	options := reloading(request.ForceReload)
+	if request.Split != nil {
+		options = append(options, release.Splitting(*request.Split))
+	}
+	r, err := s.Releases.Promote(ctx, p.ID, d.ID, options...)
 	if err != nil {
 		return nil, err
 	}
-	return &promoted{Status: http.StatusOK, Body: wire.Promoted{
-		Message:         fmt.Sprintf("%s is live on %s", r.Live.Version, p.Slug),
-		DeploymentID:    r.Live.Deployment,
+	return &promoted{Status: http.StatusOK, Body: describePromoted(p, r)}, nil
+}
+
+func describePromoted(p anchor.Project, r release.Result) wire.Promoted {
+	id, label, weight := r.Live.Deployment, r.Live.Version, 0
+	message := fmt.Sprintf("%s is live on %s", label, p.Slug)
+	if split := r.Live.Split; split != nil {
+		id, label, weight = split.Deployment, split.Version, split.Weight
+		message = fmt.Sprintf("%s gets %d %% of the traffic of %s", label, weight, p.Slug)
+	}
+	return wire.Promoted{
+		Message:         message,
+		DeploymentID:    id,
+		Weight:          weight,
 		PreviousVersion: versionNumber(r.PreviousVersion),
-		NewAliasVersion: versionNumber(r.Live.Version),
+		NewAliasVersion: versionNumber(label),
 		PreviousLabel:   r.PreviousVersion,
-		NewLabel:        r.Live.Version,
+		NewLabel:        label,
 		PromoteTimeMS:   r.Took.Milliseconds(),
-	}}, nil
+	}
 }
 
 // promoted answers a promote: 200 when the deployment is live, 202 when it is deployed once more.
@@ -66,8 +84,8 @@ type promoted struct {
 	Body   wire.Promoted
 }
 
-func (s *server) promotePreview(ctx context.Context, p anchor.Project, preview anchor.Deployment, forceReload bool) (*promoted, error) {
-	d, err := s.Deploys.PromotePreview(ctx, p.ID, preview, forceReload)
+func (s *server) promotePreview(ctx context.Context, p anchor.Project, preview anchor.Deployment, request wire.Promote) (*promoted, error) {
+	d, err := s.Deploys.PromotePreview(ctx, p.ID, preview, request.ForceReload, request.Split)
 	if err != nil {
 		return nil, err
 	}

@@ -41,6 +41,8 @@ var routes = []route{
 	{"POST", "/projects/P/rollback", "deploy", `{"targetDeploymentId":"D"}`, true},
 	{"GET", "/projects/P/releases", "read", "", true},
 	{"GET", "/projects/P/live", "read", "", true},
+	{"GET", "/projects/P/split", "read", "", true},
+	{"DELETE", "/projects/P/split", "deploy", "", true},
 	{"GET", "/projects/P/limits", "read", "", true},
 	{"PUT", "/projects/P/limits", "deploy", `{"memoryBytes":1073741824}`, true},
 	{"GET", "/projects/P/settings", "read", "", true},

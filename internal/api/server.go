@@ -45,6 +45,7 @@ type Services struct {
 	Branches func(p anchor.ProjectID, branch string) string
 	System   System
 	Cache    Cache        // nil where the platform does not store answers itself: its routes say so
+	Splits   Splits       // nil where the platform does not count what deployments answer during a split
 	Traffic  Traffic      // nil where the platform does not see requests: its route says so
 	Alerts   Alerts       // nil where there are no alerts: its routes say so
 	Errors   Errors       // nil where errors are not grouped: its routes say so
@@ -123,6 +124,7 @@ func New(services Services, o Options) http.Handler {
 	s.previewRoutes()
 	s.uploadRoutes()
 	s.releaseRoutes()
+	s.splitRoutes()
 	s.envRoutes()
 	if s.Domains != nil {
 		s.domainRoutes()

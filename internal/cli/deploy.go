@@ -22,6 +22,8 @@ type deployOptions struct {
 	dir                     string
 	prebuilt, noRelease     bool
 	forceReload             bool
+	split                   splitFlags
+	plan                    *anchor.SplitPlan // of split
 	prod, yes               bool
 	branch, commit, message string
 }
@@ -43,6 +45,13 @@ func (s *shell) deployCommand() *cobra.Command {
 			if o.prod && o.noRelease {
 				return usagef("--prod goes live and --no-release does not; use one of them")
 			}
+			var err error
+			if o.plan, err = o.split.plan(cmd); err != nil {
+				return err
+			}
+			if o.plan != nil && o.noRelease {
+				return usagef("--weight gives the deployment a share of the traffic and --no-release none; use one of them")
+			}
 			return s.runDeploy(cmd.Context(), o)
 		},
 	}
@@ -50,6 +59,7 @@ func (s *shell) deployCommand() *cobra.Command {
 	flags.BoolVar(&o.prebuilt, "prebuilt", false, "deploy the existing .open-next build")
 	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
 	forceReloadFlag(cmd, &o.forceReload)
+	o.split.declareFlags(cmd)
 	flags.BoolVar(&o.prod, "prod", false, "go live from any branch")
 	flags.BoolVarP(&o.yes, "yes", "y", false, "create the project of a folder without anchor.json")
 	flags.StringVar(&o.branch, "branch", "", "branch to record (default: the current branch)")
@@ -109,6 +119,10 @@ func (s *shell) deployedTo(w io.Writer, d wire.Deployment, total time.Duration) 
 	fmt.Fprintf(w, "%s %s\n", padText("Deployment", labelWidth+1), d.DeploymentURL)
 	if d.BranchURL != "" {
 		fmt.Fprintf(w, "%s %s\n", padText("Branch", labelWidth+1), d.BranchURL)
+	}
+	if d.Weight > 0 {
+		fmt.Fprintf(s.Err, "\nIt gets %d %% of the traffic of %s. To see what it answers, run anchor status\n", d.Weight, d.URL)
+		return
 	}
 	if !d.Live {
 		fmt.Fprintf(s.Err, "\nIt is not live. To make it live, run anchor promote %s\n", d.ID)
@@ -336,9 +350,13 @@ func (d *deploying) sendBuild(ctx context.Context, a build.Output) (record wire.
 	d.preview = d.scope(c).Environment == anchor.EnvPreview
 	d.progress.beginStep("Upload")
 	before := d.client.BytesSent()
-	started, err := d.start(ctx, a.Manifest, wire.StartDeployment{
+	request := wire.StartDeployment{
 		CommitSha: c.sha, CommitMessage: c.message, Branch: c.branch, PullRequest: c.pull, NoRelease: d.options.noRelease || d.preview, ForceReload: d.options.forceReload,
-	})
+	}
+	if !request.NoRelease {
+		request.Split = d.options.plan
+	}
+	started, err := d.start(ctx, a.Manifest, request)
 	if err != nil {
 		d.progress.failStep()
 		return wire.Deployment{}, err

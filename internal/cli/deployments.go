@@ -74,6 +74,9 @@ func deploymentRow(d wire.Deployment) []string {
 	if d.Live {
 		mark, status = "●", "live"
 	}
+	if d.Weight > 0 {
+		mark, status = "○", fmt.Sprintf("gets %d %%", d.Weight)
+	}
 	if d.IsRollback {
 		status = "rollback"
 	}

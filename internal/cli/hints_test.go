@@ -47,6 +47,9 @@ func follow(command *cobra.Command, words []string) string {
 		if word == "-" { // a value from standard input
 			continue
 		}
+		if word == "--" { // another program's command line follows
+			return ""
+		}
 		if strings.HasPrefix(word, "-") {
 			if !hasFlag(command, word) {
 				return command.CommandPath() + " has no " + word

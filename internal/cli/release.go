@@ -48,16 +48,35 @@ func (s *shell) runRollback(ctx context.Context, request wire.Rollback) error {
 }
 
 func (s *shell) promoteCommand() *cobra.Command {
-	var reload bool
+	var reload, cancel bool
+	var split splitFlags
 	cmd := &cobra.Command{
-		Use: "promote ID", Short: "Make a deployment live", Args: cobra.ExactArgs(1),
+		Use: "promote ID", Short: "Make a deployment live, at once or step by step", Args: cobra.MaximumNArgs(1),
 		Long: "Makes a deployment live: at once, unless it is a preview. The files of a preview\n" +
-			"are deployed once more, with the run-time variables of production.",
+			"are deployed once more, with the run-time variables of production.\n\n" +
+			"With --weight it gets a share of the traffic, and the live deployment keeps the\n" +
+			"rest; anchor status shows what both answer.\n" +
+			"Another --weight changes the share. Without it, the split ends with all traffic\n" +
+			"at ID, and with --cancel at the deployment that was live before.",
+		Example: "  anchor promote ID\n  anchor promote ID --weight 10 --guard --then 50 --then 100 --every 5m\n  anchor promote --cancel",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return s.runPromote(cmd.Context(), anchor.DeploymentID(args[0]), wire.Promote{ForceReload: reload})
+			plan, err := split.plan(cmd)
+			switch {
+			case err != nil:
+				return err
+			case cancel && (len(args) > 0 || plan != nil || reload):
+				return usagef("--cancel returns all traffic to the live deployment; use it alone")
+			case cancel:
+				return s.runCancelSplit(cmd.Context())
+			case len(args) == 0:
+				return usagef("promote needs the ID of a deployment, see anchor deployments")
+			}
+			return s.runPromote(cmd.Context(), anchor.DeploymentID(args[0]), wire.Promote{ForceReload: reload, Split: plan})
 		},
 	}
 	forceReloadFlag(cmd, &reload)
+	split.declareFlags(cmd)
+	cmd.Flags().BoolVar(&cancel, "cancel", false, "end a split: return all traffic to the live deployment")
 	return cmd
 }
 
@@ -78,12 +97,20 @@ func (s *shell) runPromote(ctx context.Context, id anchor.DeploymentID, request 
 		return redeploy.follow(ctx, p.DeploymentID, p.BuildVariables)
 	}
 	return s.printResult(p, func(w io.Writer) {
+		if p.Weight != 0 {
+			s.printDone(w, fmt.Sprintf("%s gets %d %% of the traffic, %s the rest", p.NewLabel, p.Weight, p.PreviousLabel), p.PromoteTimeMS)
+			return
+		}
 		s.printSwitched(w, fmt.Sprintf("%s is live", p.NewLabel), p.PreviousLabel, p.PromoteTimeMS)
 	})
 }
 
-func (s *shell) printSwitched(w io.Writer, done, before string, ms int64) {
+func (s *shell) printDone(w io.Writer, done string, ms int64) {
 	fmt.Fprintf(w, "%s %s %s\n", s.paintText(green, "✓"), done, s.paintText(dim, "in "+formatDuration(time.Duration(ms)*time.Millisecond)))
+}
+
+func (s *shell) printSwitched(w io.Writer, done, before string, ms int64) {
+	s.printDone(w, done, ms)
 	if before != "" {
 		fmt.Fprintln(w, s.paintText(dim, "  previously: "+before))
 	}
@@ -118,9 +145,9 @@ func (s *shell) runReleases(ctx context.Context, page pageFlags) error {
 		}
 		var rows [][]string
 		for _, r := range list.Items {
-			rows = append(rows, []string{fmt.Sprint(r.Revision), string(r.Kind), formatAge(r.CreatedAt), string(r.Deployment), r.Version})
+			rows = append(rows, []string{fmt.Sprint(r.Revision), string(r.Kind), formatAge(r.CreatedAt), string(r.Deployment), r.Version, splitText(r)})
 		}
-		s.printTable(w, []string{"#", "KIND", "AGE", "DEPLOYMENT", "VERSION"}, rows)
+		s.printTable(w, []string{"#", "KIND", "AGE", "DEPLOYMENT", "VERSION", "SPLIT"}, rows)
 		s.printMore(w, list.Next)
 	})
 }

@@ -65,6 +65,7 @@ func (s *shell) printRunning(w io.Writer, st wire.Status) {
 	}
 	s.printTable(w, []string{"PROJECT", "LIVE", "URL"}, rows)
 	divided(w, st.Live)
+	s.printSplits(w, st.Live)
 	if len(st.Workers) == 0 {
 		return
 	}

@@ -12,12 +12,12 @@ func IsPreview(p anchor.Project, d anchor.Deployment) bool {
 }
 
 // PromotePreview deploys the files of a preview once more, with the run-time variables of production,
-// and makes that deployment live when it has passed its steps. It returns the new deployment, which
+// and makes that deployment live, or a part of a split, when it has passed its steps. It returns the new deployment, which
 // has been started. It returns NotFound for an unknown preview, and a Conflict for one that cannot
 // serve, whose files were removed, or that was built from a fork.
-func (s *Service) PromotePreview(ctx context.Context, p anchor.ProjectID, preview anchor.Deployment, forceReload bool) (anchor.Deployment, error) {
+func (s *Service) PromotePreview(ctx context.Context, p anchor.ProjectID, preview anchor.Deployment, forceReload bool, split *anchor.SplitPlan) (anchor.Deployment, error) {
 	started, err := s.Start(ctx, p, Request{
-		FilesOf: preview.ID, CommitSha: preview.CommitSha, CommitMessage: preview.CommitMessage, Branch: preview.Branch, PullRequest: preview.PullRequest, ForceReload: forceReload,
+		FilesOf: preview.ID, CommitSha: preview.CommitSha, CommitMessage: preview.CommitMessage, Branch: preview.Branch, PullRequest: preview.PullRequest, ForceReload: forceReload, Split: split,
 	})
 	if err != nil {
 		return anchor.Deployment{}, err

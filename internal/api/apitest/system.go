@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/records/memory"
 )
@@ -43,7 +44,7 @@ func (s system) Status(ctx context.Context) (wire.Status, error) {
 		url, _ := sites{}.URLs(p, "")
 		status.Live = append(status.Live, wire.Serving{
 			Project: wire.Project{Project: p, URL: url}, DeploymentID: live.Deployment, Version: live.Version,
-			DividedSince: live.DividedSince,
+			DividedSince: live.DividedSince, Split: api.DescribeSplit(live, nil),
 		})
 		status.Workers = append(status.Workers, wire.Worker{
 			DeploymentID: live.Deployment, Slug: p.Slug, Function: anchor.ServerFunction, Processes: 1, MemoryBytes: 120e6,

@@ -200,6 +200,16 @@ func (c *Client) Promote(ctx context.Context, project string, d anchor.Deploymen
 	return sendFetch[wire.Promoted](ctx, c, http.MethodPost, deploymentPath(project, d, "promote"), r)
 }
 
+// Split returns how a project's traffic is divided, ErrNotFound when it is not.
+func (c *Client) Split(ctx context.Context, project string) (wire.ProjectSplit, error) {
+	return fetch[wire.ProjectSplit](ctx, c, get(projectPath(project, "split"), nil))
+}
+
+// CancelSplit returns all traffic to the live deployment, ErrConflict without a split.
+func (c *Client) CancelSplit(ctx context.Context, project string) (wire.Promoted, error) {
+	return sendFetch[wire.Promoted](ctx, c, http.MethodDelete, projectPath(project, "split"), nil)
+}
+
 // Rollback makes r's target live again, or without one what was live before the current one.
 func (c *Client) Rollback(ctx context.Context, project string, r wire.Rollback) (wire.RolledBack, error) {
 	r.Previous = r.TargetDeploymentID == ""

@@ -13,7 +13,8 @@ type Deployment struct {
 	URL           string `json:"url" doc:"The project's production URL"`
 	DeploymentURL string `json:"deploymentUrl" doc:"The deployment's own URL, which works before and after it is live"`
 	BranchURL     string `json:"branchUrl,omitempty" doc:"Of a preview: the URL that follows the newest preview of its branch"`
-	Live          bool   `json:"live" doc:"Whether production traffic reaches it now"`
+	Live          bool   `json:"live" doc:"Whether production traffic reaches it now; during a split, the one that gets the rest"`
+	Weight        int    `json:"weight,omitempty" doc:"Percentage of the production traffic that it gets during a split"`
 }
 
 // Project is a project with where it can be seen.
@@ -38,6 +39,7 @@ type StartDeployment struct {
 	Branch        string              `json:"branch,omitempty" maxLength:"255"`
 	PullRequest   int64               `json:"pullRequest,omitempty" minimum:"0" doc:"Number of the pull request of the branch"`
 	NoRelease     bool                `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+	Split         *anchor.SplitPlan   `json:"split,omitempty" doc:"When it goes live while another deployment is live, it gets a share of the traffic, as this says, and not all of it"`
 	ForceReload   bool                `json:"forceReload,omitempty" doc:"When it goes live, make open tabs reload instead of using the deployment that they loaded"`
 }
 
@@ -85,7 +87,8 @@ type Received struct {
 
 // Promote is the body of POST …/promote, which may be left out.
 type Promote struct {
-	ForceReload bool `json:"forceReload,omitempty" doc:"Make open tabs reload instead of using the deployment that they loaded"`
+	Split       *anchor.SplitPlan `json:"split,omitempty" doc:"Give it a share of the traffic, as this says, and not all of it"`
+	ForceReload bool              `json:"forceReload,omitempty" doc:"Make open tabs reload instead of using the deployment that they loaded"`
 }
 
 // Rollback is the body of POST /projects/{projectId}/rollback.
@@ -111,10 +114,11 @@ type RolledBack struct {
 	RollbackTimeMS  int64               `json:"rollbackTimeMs"`
 }
 
-// Promoted answers POST …/promote.
+// Promoted answers POST …/promote and DELETE …/split.
 type Promoted struct {
 	Message         string              `json:"message"`
 	DeploymentID    anchor.DeploymentID `json:"deploymentId"`
+	Weight          int                 `json:"weight,omitempty" doc:"Percentage of the traffic that it gets; absent when it gets all"`
 	PreviousVersion string              `json:"previousVersion" doc:"Number of the server function's version that was live before, empty if there was none"`
 	NewAliasVersion string              `json:"newAliasVersion" doc:"Number of the server function's version that is live now"`
 	PreviousLabel   string              `json:"previousLabel" doc:"Version label of the deployment that was live before, empty if there was none"`
@@ -284,6 +288,7 @@ type Serving struct {
 	Project
 	DeploymentID anchor.DeploymentID `json:"deploymentId"`
 	Version      string              `json:"version"`
+	Split        *ProjectSplit       `json:"split,omitempty" doc:"The other deployment that gets a share of the traffic"`
 	DividedSince int64               `json:"dividedSince,omitempty" doc:"Since when (Unix milliseconds) some requests may reach another deployment, because a switch failed half-way"`
 }
 

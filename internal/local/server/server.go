@@ -41,6 +41,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 	"github.com/anchor-deploy/anchor/internal/project"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 // app is a running Anchor on one machine.
@@ -70,6 +71,8 @@ type app struct {
 	highRates  map[string]bool // projects with a high error rate; of watchTroubles
 	accessLog  *accesslog.Log  // nil without one
 	history    *series.Store   // of the traffic
+	watch      *release.Watch
+	shifter    *release.Shifter
 
 	repositories *git.Store
 	certs        *acme.Manager // nil without HTTPS
@@ -103,7 +106,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles, a.crons.Run} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles, a.crons.Run, a.runShifter} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -254,6 +257,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		OnEvent: a.alertFailure, BeforeStep: a.BeforeStep, Log: a.Log,
 	})
 	a.onClose(func() error { a.core.Close(); return nil })
+	a.openShifter()
 	if err := a.openBuilder(ctx, a.core, run); err != nil {
 		return err
 	}

@@ -22,6 +22,7 @@ func (a *app) buildServices() api.Services {
 		Branches: a.BranchURL,
 		System:   a,
 		Cache:    pageCache{a},
+		Splits:   a.shifter,
 		Traffic:  traffic{a},
 		Errors:   a.errors,
 		Alerts:   a.alerts,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/artifact/build"
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
@@ -68,7 +69,7 @@ func (a *app) listServing(ctx context.Context) ([]wire.Serving, error) {
 		url, _ := a.URLs(p, "")
 		all = append(all, wire.Serving{
 			Project: wire.Project{Project: p, URL: url}, DeploymentID: live.Deployment, Version: live.Version,
-			DividedSince: live.DividedSince,
+			DividedSince: live.DividedSince, Split: api.DescribeSplit(live, a.shifter),
 		})
 	}
 	return all, nil

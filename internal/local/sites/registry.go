@@ -134,12 +134,21 @@ func (r *Registry) route(live anchor.Live) error {
 	if s == nil {
 		return filesGone(live.Deployment)
 	}
+	if live.Split != nil && r.sites[live.Split.Deployment] == nil {
+		return filesGone(live.Split.Deployment)
+	}
 	r.lives[live.ProjectID] = live
 	r.noteTabs(before, live)
 	r.publish()
 	s.setWarm(true)
-	if before.Deployment != live.Deployment {
+	if candidate := r.candidateOf(live); candidate != nil {
+		candidate.setWarm(true)
+	}
+	switch ended := before.Split; {
+	case before.Deployment != live.Deployment:
 		r.scheduleCooldown(live.ProjectID, before.Deployment)
+	case ended != nil && !r.serves(live.ProjectID, ended.Deployment):
+		r.scheduleCooldown(live.ProjectID, ended.Deployment)
 	}
 	return nil
 }
@@ -148,7 +157,7 @@ func (r *Registry) route(live anchor.Live) error {
 // come back; r.mu is held. Those of the deployment before it end now.
 func (r *Registry) scheduleCooldown(project anchor.ProjectID, before anchor.DeploymentID) {
 	for id, s := range r.sites {
-		if s.Project == project && id != before && id != r.lives[project].Deployment {
+		if s.Project == project && id != before && !r.serves(project, id) {
 			s.setWarm(false)
 		}
 	}
@@ -158,7 +167,7 @@ func (r *Registry) scheduleCooldown(project anchor.ProjectID, before anchor.Depl
 	r.cool[project] = time.AfterFunc(r.warm, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if s := r.sites[before]; s != nil && r.lives[project].Deployment != before {
+		if s := r.sites[before]; s != nil && !r.serves(project, before) {
 			s.setWarm(false)
 		}
 	})
@@ -174,6 +183,12 @@ func (r *Registry) SetGuard(project anchor.ProjectID, guard *edge.Guard) {
 		r.guards[project] = guard
 	}
 	r.publish()
+}
+
+// serves reports whether a deployment gets traffic of its project, all or a share; r.mu is held.
+func (r *Registry) serves(project anchor.ProjectID, id anchor.DeploymentID) bool {
+	live := r.lives[project]
+	return live.Deployment == id || live.Split != nil && live.Split.Deployment == id
 }
 
 // attach makes a name lead to its project's live deployment over HTTPS.

@@ -39,6 +39,12 @@ func (p *Platform) Restore(ctx context.Context) error {
 			s.setWarm(true)
 			p.compileLater(s) // for the Node.js of now, which may be another one
 		}
+		if live.Split == nil {
+			continue
+		}
+		if s := p.site(live.Split.Deployment); s != nil {
+			s.setWarm(true)
+		}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func (r *Registry) publish() {
 			policies[s.BranchLabel+"."+r.base] = policy
 		}
 	}
-	r.edge.Publish(edge.NewTable(hosts).With(policies).Pinning(r.allPins()))
+	r.edge.Publish(edge.NewTable(hosts).With(policies).Pinning(r.allPins()).Splitting(r.allSplits()))
 }
 
 // storeHistory makes the hashed files of each project's deployments available to its sites; r.mu is

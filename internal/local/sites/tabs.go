@@ -52,6 +52,9 @@ func (r *Registry) noteTabs(before, live anchor.Live) {
 // sets its deploymentId do, the live one has it, or else the one that was live last.
 func (r *Registry) pinsOf(project anchor.ProjectID) (pins edge.Pins, host string) {
 	live := r.sites[r.lives[project].Deployment]
+	if live != nil {
+		host = r.siteHost(live.Slug)
+	}
 	for id, until := range r.openTabs[project] {
 		s := r.sites[id]
 		if s == nil || s.Build.SkewID == "" || live != nil && live.Build.SkewID == s.Build.SkewID ||
@@ -63,14 +66,14 @@ func (r *Registry) pinsOf(project anchor.ProjectID) (pins edge.Pins, host string
 		}
 		pins[s.Build.SkewID] = edge.Pin{Site: s.edge, Until: until}
 	}
-	return pins, host
+	return r.splitPins(project, pins), host
 }
 
 // allPins returns the pins of every host that has some; r.mu is held. A deployment's own host has
 // none: what it shows is that deployment.
 func (r *Registry) allPins() map[string]edge.Pins {
 	byProject, all := map[anchor.ProjectID]edge.Pins{}, map[string]edge.Pins{}
-	for project := range r.openTabs {
+	for project := range r.lives {
 		if pins, host := r.pinsOf(project); pins != nil {
 			byProject[project], all[host] = pins, pins
 		}
