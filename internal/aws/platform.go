@@ -99,6 +99,7 @@ type Platform struct {
 	roles     *role.Roles
 	alarms    alarm.Alarms
 	s3        *s3.Client
+	metrics   *cloudwatch.Client
 	rounds    rounds
 
 	mu       sync.Mutex
@@ -129,6 +130,7 @@ func New(c Config) (*Platform, error) {
 	p := &Platform{
 		Config:   c,
 		s3:       s3.NewFromConfig(c.AWS),
+		metrics:  cloudwatch.NewFromConfig(c.AWS),
 		projects: map[anchor.ProjectID]anchor.Project{},
 		sites:    map[anchor.ProjectID]front.Site{},
 		tabs:     map[anchor.ProjectID]int64{},

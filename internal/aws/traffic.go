@@ -81,6 +81,11 @@ func (p *Platform) Follow(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return err
 	}
+	if live.Split != nil {
+		if _, err := p.serving(ctx, live.Split.Deployment); err != nil {
+			return err
+		}
+	}
 	err = p.functions.Follow(ctx, project, d, live, func(ctx context.Context) error { return p.front.Follow(ctx, project, live) })
 	return notRouted(err, project, d)
 }

@@ -26,6 +26,26 @@ type pointer struct {
 	Deployment anchor.DeploymentID `json:"d"`
 	// ForceReload ends the use of earlier deployments by open tabs at once, see Tabs.
 	ForceReload bool `json:"f,omitempty"`
+	// Of a split, see anchor.Split. Sticky is by the visitor's address, because a viewer-request function cannot set a
+	// cookie beside an answer that CloudFront caches.
+	Candidate anchor.DeploymentID `json:"c,omitempty"`
+	Weight    int                 `json:"w,omitempty"`
+	Sticky    bool                `json:"s,omitempty"`
+}
+
+// pointerOf returns the value for a live pointer.
+func pointerOf(live anchor.Live) pointer {
+	p := pointer{Revision: live.Revision, Deployment: live.Deployment, ForceReload: live.ForceReload}
+	if split := live.Split; split != nil {
+		p.Candidate, p.Weight, p.Sticky = split.Deployment, split.Weight, split.Sticky
+	}
+	return p
+}
+
+// sameTraffic reports whether the two send the same requests to the same deployments.
+func (p pointer) sameTraffic(other pointer) bool {
+	p.Revision, p.ForceReload = other.Revision, other.ForceReload
+	return p == other
 }
 
 // store is what a process knows about a project's KeyValueStore.

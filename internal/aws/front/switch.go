@@ -109,7 +109,7 @@ func (s Switch) commit(ctx context.Context, live anchor.Live) error {
 	if err != nil {
 		return err
 	}
-	to := pointer{Revision: live.Revision, Deployment: live.Deployment, ForceReload: live.ForceReload}
+	to := pointerOf(live)
 	known := s.etag != "" && s.store == at.arn
 	var read pointer
 	err = f.settleStore(ctx, at, func() error {
@@ -124,7 +124,7 @@ func (s Switch) commit(ctx context.Context, live anchor.Live) error {
 			return edit{live: &to}, nil
 		})
 	})
-	if err != nil && read.Deployment == to.Deployment {
+	if err != nil && read.sameTraffic(to) {
 		f.Log.WarnContext(ctx, "CloudFront serves the live deployment, but its store cannot be written", "store", at.name, "cause", err.Error())
 		return nil
 	}

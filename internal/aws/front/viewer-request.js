@@ -122,8 +122,40 @@ async function older(live, tab) {
   return null;
 }
 
-// The deployment that a request asks for by host or cookie or from a tab, else the live one.
-async function choose(request) {
+// A visitor's lot among 100: the same for each request from an address, or one for each request.
+function draw(live, address) {
+  if (!live.s) {
+    return Math.random() * 100;
+  }
+  var text = address + '/lot'; // what follows an address mixes its last digits
+  var h = 1;
+  for (var i = 0; i < text.length; i++) {
+    h = ((h ^ text.charCodeAt(i)) * 16807) % 2147483647;
+  }
+  return h / 21474836.47;
+}
+
+// The deployment that has a share of the traffic (switch.go), or null for the live one. What a page
+// requests is of the page's version.
+function shares(live, found, other, tab, address) {
+  if (!other) {
+    return null;
+  }
+  var candidate = { id: live.c, record: other };
+  if (tab && found && found.s !== other.s) {
+    if (tab === other.s) {
+      return candidate;
+    }
+    if (tab === found.s) {
+      return null;
+    }
+  }
+  return draw(live, address) < live.w ? candidate : null;
+}
+
+// The deployment that a request asks for by host or cookie or from a tab, else the live one or the
+// one that has a share.
+async function choose(request, address) {
   var label = request.headers.host.value.toLowerCase().split('.')[0];
   var asked = label.slice(0, 26);
   var found = null;
@@ -143,11 +175,19 @@ async function choose(request) {
     var live = JSON.parse(text);
     found = await record('d/' + live.d);
     var tab = loaded(request);
-    if (tab && found && found.s !== tab) {
+    var other = null;
+    if (live.c) {
+      other = await record('d/' + live.c);
+    }
+    if (tab && found && found.s !== tab && (!other || other.s !== tab)) {
       var old = await older(live, tab);
       if (old) {
         return old;
       }
+    }
+    var share = shares(live, found, other, tab, address);
+    if (share) {
+      return share;
     }
     return { id: live.d, live: true, record: found || { b: '', r: [], h: {} } };
   } catch (e) {
@@ -304,7 +344,7 @@ async function handler(event) {
     var redirect = await preview(path.slice(PREVIEW.length));
     return redirect;
   }
-  var chosen = await choose(request);
+  var chosen = await choose(request, event.viewer.ip);
   if (!chosen) {
     return answer(503, 'Service Unavailable', { 'retry-after': '5' });
   }

@@ -13,6 +13,24 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
+// URL is a function URL: that of a function's alias.
+type URL struct{ Function, Alias string }
+
+// URLs returns the URLs by which requests for the project reach the functions of a deployment while it is
+// live, or by which they reach it in particular.
+func (f *Functions) URLs(p anchor.Project, d anchor.Deployment, live bool) (all []URL) {
+	alias := deploymentAlias(d.Serves())
+	if live {
+		alias = anchor.LiveAlias
+	}
+	for name := range d.Functions {
+		if name != Revalidation {
+			all = append(all, URL{f.functionName(p, name), alias})
+		}
+	}
+	return all
+}
+
 // Hosts returns the host of each function's URL on an alias, by the build's name of the function.
 // It omits functions without a URL on the alias.
 func (f *Functions) Hosts(ctx context.Context, p anchor.Project, alias string) (map[string]string, error) {

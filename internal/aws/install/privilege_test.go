@@ -32,7 +32,7 @@ var handlers = map[string][]runs{
 	"DeployRole": {
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}},
 		{platform, []string{"Check", "Upload", "Seed", "Publish", "Probe", "Prepare", "Commit", "Follow", "Purge", "Settle", "Remove", "Reconcile",
-			"RemoveProject", "Sweep", "ApplySettings"}},
+			"RemoveProject", "Sweep", "ApplySettings", "Observe"}},
 		{artifacts, []string{"Import", "SaveManifest", "Manifest", "Unpack", "Remove", "Discard", "Missing", "Sync", "IDs", "Collect"}},
 		{platform + "/codebuild", []string{"Forget", "Cancel"}},
 		{certificate, []string{"Detach", "Release"}}, // of the domains of a project that is removed
@@ -218,6 +218,7 @@ var unbounded = map[string]string{
 	"EdgeLists":        "CloudFront's lists know no resource to name",
 	"EdgeCreations":    "what is yet to be made has no name",
 	"CreateMappings":   "what is yet to be made has no name; its function is a condition",
+	"ReadMetrics":      "GetMetricData knows no resource to name",
 	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
 	"Networks":         "EC2's descriptions know no resource to name",
 	"Network":          "an interface that is yet to be made has no name; Lambda's documentation grants these on everything",
@@ -241,7 +242,7 @@ func TestTemplate_SwitchRoutesReachAliasMover(t *testing.T) {
 	for _, r := range doc.Resources {
 		targets[r.Properties.RouteKey] = r.Properties.Target
 	}
-	for _, route := range []string{"POST /projects/{projectId}/rollback", "POST /projects/{projectId}/deployments/{deploymentId}/promote"} {
+	for _, route := range []string{"POST /projects/{projectId}/rollback", "POST /projects/{projectId}/deployments/{deploymentId}/promote", "DELETE /projects/{projectId}/split"} {
 		if to := targets[route]; to != "integrations/${RollbackIntegration}" {
 			t.Errorf("%s leads to %q", route, to)
 		}

@@ -32,6 +32,7 @@ type Store interface {
 type Cloud interface {
 	deploy.Platform
 	release.Traffic
+	release.Observer
 	release.Remover
 	Platform
 	api.Sites
@@ -117,6 +118,7 @@ func Compose(p Parts) *Handlers {
 		Artifacts: p.Artifacts, Platform: p.Cloud, Log: log,
 		Upkeep:  &Upkeep{Store: p.Store, Leases: p.Leases, Cloud: p.Cloud, Artifacts: p.Artifacts, Deploys: all.Deploys, Log: log},
 		Builder: p.Builder,
+		Shifter: &release.Shifter{Releases: all.Releases, Observer: p.Cloud, Log: log},
 	}}
 	services := api.Services{
 		Projects: all.Projects, Env: env, Deploys: all.Deploys, Builds: all.Deploys, Remote: remoteBuilds{p.Builder, all.Deploys}, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access, Domains: all.Domains,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
@@ -60,6 +61,7 @@ type Deployer struct {
 	Projects  *project.Service
 	Upkeep    *Upkeep
 	Builder   BuilderWithEnv
+	Shifter   *release.Shifter
 	Log       *slog.Logger
 }
 
@@ -245,9 +247,19 @@ func (d *Deployer) followProject(ctx context.Context, p anchor.ProjectID) error 
 func (d *Deployer) reconcile(ctx context.Context) error {
 	working, stop := soonerThan(ctx, margin)
 	defer stop()
-	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.Projects.FinishRemovals(working), d.Upkeep.Sweep(working))
+	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.shift(working), d.Projects.FinishRemovals(working), d.Upkeep.Sweep(working))
 	if err != nil {
 		return d.failed(ctx, "", "reconcile", err)
 	}
+	return nil
+}
+
+// shift takes the steps of splits that are due.
+func (d *Deployer) shift(ctx context.Context) error {
+	lives, err := d.Upkeep.Store.Lives(ctx)
+	if err != nil {
+		return fmt.Errorf("read the live pointers: %w", err)
+	}
+	d.Shifter.Tick(ctx, slices.DeleteFunc(lives, func(live anchor.Live) bool { return live.Split == nil }))
 	return nil
 }

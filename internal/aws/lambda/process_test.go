@@ -14,6 +14,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
+	"github.com/anchor-deploy/anchor/internal/release"
 )
 
 // process sends the deploy handler of a process of its own a deployment's event.
@@ -310,5 +311,49 @@ func TestBuild_WhileAnotherIsStarted(t *testing.T) {
 	got := s.call("api", "POST", "/projects/shop/builds", `{"repository":"https://git.example/shop"}`, map[string]string{"idempotency-key": "k"}, nil)
 	if got.StatusCode != 503 || !strings.Contains(got.Body, "build_starting") || len(s.builder.builds) != 0 {
 		t.Errorf("it is answered %d: %s", got.StatusCode, got.Body)
+	}
+}
+
+// TestReconcile_TakesTheStepsOfSplits: a process of the schedule takes a step that is due, another one returns by what is observed.
+func TestReconcile_TakesTheStepsOfSplits(t *testing.T) {
+	s := newStand(t)
+	p := s.newProject()
+	deployed := func() anchor.DeploymentID {
+		id := s.finished()
+		must(t, s.process(t.Context(), p.ID, id))
+		return id
+	}
+	candidate, stable := deployed(), deployed()
+	wantWeight := func(weight int) anchor.Live {
+		t.Helper()
+		live, err := s.store.Live(t.Context(), p.ID)
+		must(t, err)
+		if live.Deployment != stable || weight == 0 && live.Split != nil || weight > 0 && (live.Split == nil || live.Split.Weight != weight) {
+			t.Fatalf("%+v with the split %+v", live, live.Split)
+		}
+		return live
+	}
+	got := s.call("rollback", "POST", "/projects/shop/deployments/"+string(candidate)+"/promote",
+		`{"split":{"weight":10,"guard":true,"then":[50,60],"everySeconds":1}}`, nil, nil)
+	if got.StatusCode != 200 {
+		t.Fatalf("%d: %s", got.StatusCode, got.Body)
+	}
+	reconcile := func() {
+		t.Helper()
+		_, err := s.event(t.Context(), "deploy", `{"reconcile": true}`)
+		must(t, err)
+	}
+	s.cloud.seen = release.Observation{StepFor: time.Hour, StepRequests: 100}
+	for due := wantWeight(10).Split.NextAt; time.Now().UnixMilli() < due; { // the step is due by the clock of the machine
+		reconcile()
+	}
+	reconcile()
+	wantWeight(50)
+	s.cloud.seen.Evidence = anchor.Evidence{Finding: anchor.WorseErrors, Message: "8 of 50 requests failed"}
+	reconcile()
+	wantWeight(0)
+	s.wantLogged(`"finding":"8 of 50 requests failed"`)
+	if got := s.call("rollback", "DELETE", "/projects/shop/split", "", nil, nil); got.StatusCode != 409 {
+		t.Errorf("%d: %s", got.StatusCode, got.Body)
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
 	"github.com/anchor-deploy/anchor/internal/records/memory"
+	"github.com/anchor-deploy/anchor/internal/release"
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
@@ -198,6 +199,7 @@ type cloud struct {
 	applied []anchor.ProjectID // by ApplySettings
 	*platformtest.Memory
 	reconciled, swept int
+	seen              release.Observation
 	sweepErr          error
 	busy              int // calls of RemoveProject that must wait for AWS
 	removed, settled  []anchor.ProjectID
@@ -206,6 +208,10 @@ type cloud struct {
 
 func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	return "https://" + p.Slug + ".cloudfront.example", "https://" + p.Slug + ".cloudfront.example/" + string(d)
+}
+
+func (c *cloud) Observe(context.Context, anchor.Live) (release.Observation, error) {
+	return c.seen, nil
 }
 
 func (c *cloud) Reconcile(context.Context) error { c.reconciled++; return nil }

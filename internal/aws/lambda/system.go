@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
@@ -39,7 +40,7 @@ func (s system) Status(ctx context.Context) (wire.Status, error) {
 		url, _ := s.Cloud.URLs(p, "")
 		status.Live = append(status.Live, wire.Serving{
 			Project: wire.Project{Project: p, URL: url}, DeploymentID: live.Deployment, Version: live.Version,
-			DividedSince: live.DividedSince,
+			DividedSince: live.DividedSince, Split: api.DescribeSplit(live, nil),
 		})
 	}
 	return status, nil

@@ -29,6 +29,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"two Prepares, one Commit", twoPreparesOneCommit},
 		{"a Switch outlives what others change", staleSwitch},
 		{"a Switch that comes late does not go back", lateSwitch},
+		{"a split divides traffic until it ends", splitTraffic},
+		{"a split to nothing leaves traffic as it is", splitToNothing},
 		{"hashed files outlive their deployment, public ones are the live one's", testAssets},
 		{"a seed never overwrites what the app wrote", seedAgain},
 		{"a probe refuses what is broken", probeRefuses},

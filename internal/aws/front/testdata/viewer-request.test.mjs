@@ -38,11 +38,12 @@ const { handler } = await import('./function.mjs');
 
 const wrap = (plain) => Object.fromEntries(Object.entries(plain).map(([k, value]) => [k, { value }]));
 
-async function send(uri, { method = 'GET', headers = {}, cookies = {}, query = {}, keys = whole } = {}) {
+async function send(uri, { method = 'GET', headers = {}, cookies = {}, query = {}, keys = whole, viewer = '203.0.113.7' } = {}) {
   store = keys;
   origin = null;
   const result = await handler({
     context: { requestId: 'request-1', distributionId: 'E1' },
+    viewer: { ip: viewer },
     request: {
       method, uri, headers: wrap({ host: 'd1.cloudfront.net', ...headers }), cookies: wrap(cookies), querystring: wrap(query),
     },
@@ -330,4 +331,52 @@ test("a deployment's own files are in the folder of its project, if it has one",
   assert.equal(result.uri, `/deployments/project/${B}/new.png`);
   const former = await send('/favicon.ico', { keys });
   assert.equal(former.result.uri, `/deployments/${A}/favicon.ico`);
+});
+
+test('a split divides the traffic', async (t) => {
+  const record = (skew, base = '') => '1:' + JSON.stringify({ b: base, r: routes, h: hosts, s: skew });
+  const of = (live, a = 'of-a', b = 'of-b') => ({
+    live: JSON.stringify({ r: 7, d: A, ...live }), 'hosts/0': whole['hosts/0'],
+    ['d/' + A + '/0']: record(a), ['d/' + B + '/0']: record(b),
+  });
+  const shares = async (keys, options = () => ({})) => {
+    const got = { [A]: 0, [B]: 0 };
+    for (let i = 0; i < 2000; i++) {
+      const { result, origin } = await send('/about', { ...options(i), keys });
+      const id = header(result, 'x-anchor-deployment');
+      assert.equal(header(result, 'x-anchor-variant'), id === A ? 'live' : 'preview'); // keeps CloudFront's copies apart
+      assert.ok(id === A ? origin === 'server' : origin.domainName === 'own.on.aws');
+      got[id]++;
+    }
+    return got[B] / 2000;
+  };
+  const near = (share, want) => assert.ok(Math.abs(share - want) < 0.08, `${share}, want ${want}`);
+  await t.test('by request', async () => near(await shares(of({ c: B, w: 30 })), 0.3));
+  await t.test('by address', async () => {
+    const viewer = (i) => ({ viewer: `203.0.${i >> 8}.${i & 255}` });
+    near(await shares(of({ c: B, w: 30, s: true }), viewer), 0.3);
+    for (let i = 0; i < 300; i++) {
+      const ask = async (w) => {
+        const { result } = await send('/about', { ...viewer(i), keys: of({ c: B, w, s: true }) });
+        return header(result, 'x-anchor-deployment');
+      };
+      const first = await ask(30);
+      assert.equal(await ask(30), first);
+      assert.ok(first === A || await ask(60) === B, 'an address is moved back as the weight rises');
+    }
+  });
+  await t.test('what a page requests is of its version', async () => {
+    for (const [id, want] of [['of-a', A], ['of-b', B]]) {
+      const share = await shares(of({ c: B, w: 50 }), () => ({ headers: { 'x-deployment-id': id } }));
+      assert.equal(share, want === B ? 1 : 0);
+    }
+  });
+  await t.test('builds that share an id, or have none', async () => {
+    for (const id of ['of-a', null]) {
+      near(await shares(of({ c: B, w: 50 }, id, id), () => ({ headers: { 'x-deployment-id': 'of-a' } })), 0.5);
+    }
+  });
+  await t.test('a candidate that is gone', async () => {
+    assert.equal(await shares(of({ c: GONE, w: 99 })), 0);
+  });
 });
