@@ -7,8 +7,12 @@ import (
 	"strings"
 )
 
-// prefix marks a secret, for people and for scanners of leaked ones.
-const prefix = "anchor_"
+// A prefix marks a secret, for people and for scanners of leaked ones.
+const (
+	tokenPrefix   = "anchor_"
+	sessionPrefix = "anchorsession_"
+	linkPrefix    = "anchorlink_"
+)
 
 const (
 	alphabet     = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -16,7 +20,7 @@ const (
 	secretDigits = 43 // 62^43 > 256^32
 )
 
-func newSecret() string {
+func newSecret(prefix string) string {
 	var random [secretBytes]byte
 	rand.Read(random[:]) //nolint:errcheck // it never fails (crypto/rand, Go 1.24)
 	return prefix + encodeBase62(random[:])
@@ -33,8 +37,8 @@ func encodeBase62(b []byte) string {
 	return string(text[:])
 }
 
-// isWellFormed reports whether a text can be a secret. Others are not looked up.
-func isWellFormed(secret string) bool {
+// isWellFormed reports whether a text can be a secret with the prefix. Others are not looked up.
+func isWellFormed(secret, prefix string) bool {
 	digits, found := strings.CutPrefix(secret, prefix)
 	return found && len(digits) == secretDigits && strings.Trim(digits, alphabet) == ""
 }

@@ -17,6 +17,9 @@ const maxName = 64
 // Ports are what the use-case works with.
 type Ports struct {
 	Tokens Tokens
+	Uses   Uses   // nil: the use of tokens is not stored
+	People People // nil: there are only tokens
+	Audit  Audit  // nil: there is no audit log
 }
 
 // Options tune the use-case. The zero value is ready for production.
@@ -24,7 +27,7 @@ type Options struct {
 	Now func() time.Time // time.Now when nil
 }
 
-// Service makes, checks and revokes tokens.
+// Service makes, checks and revokes tokens, and signs people in.
 type Service struct {
 	Ports
 	Options
@@ -33,10 +36,33 @@ type Service struct {
 // New returns the use-case over its ports.
 func New(p Ports, o Options) *Service { return &Service{Ports: p, Options: o} }
 
+// NewToken is what is asked of a token.
+type NewToken struct {
+	Name      string
+	Scope     anchor.Scope
+	Projects  []anchor.ProjectID // the only ones that it is for; none: all
+	ExpiresAt int64              // Unix milliseconds; 0: never
+}
+
 // Create makes a token and returns its secret, which is not stored. The error is Invalid when
 // the name is empty or too long or the scope is unknown.
 func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (string, anchor.Token, error) {
-	name = strings.TrimSpace(name)
+	return s.createToken(ctx, NewToken{Name: name, Scope: scope}, "")
+}
+
+// CreateToken is Create for an actor, who cannot give more than they have: a token of scope admin for
+// all projects counts as an owner.
+func (s *Service) CreateToken(ctx context.Context, by Actor, want NewToken) (string, anchor.Token, error) {
+	if want.Scope == anchor.ScopeAdmin && len(want.Projects) == 0 {
+		if err := by.requireRole(anchor.RoleOwner, "creating a token of scope admin for all projects"); err != nil {
+			return "", anchor.Token{}, err
+		}
+	}
+	return s.createToken(ctx, want, by.Name)
+}
+
+func (s *Service) createToken(ctx context.Context, want NewToken, by string) (string, anchor.Token, error) {
+	name, scope := strings.TrimSpace(want.Name), want.Scope
 	switch {
 	case name == "" || utf8.RuneCountInString(name) > maxName:
 		return "", anchor.Token{}, anchor.Invalid("bad_token_name", "%q is not a valid token name", name).
@@ -44,9 +70,15 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 	case !scope.Known():
 		return "", anchor.Token{}, anchor.Invalid("bad_scope", "%q is not a scope", scope).
 			Hintf("Use %s, %s or %s.", anchor.ScopeRead, anchor.ScopeDeploy, anchor.ScopeAdmin)
+	case want.ExpiresAt != 0 && want.ExpiresAt <= s.now():
+		return "", anchor.Token{}, anchor.Invalid("bad_expiry", "the token would have expired already").
+			Hintf("Send a time in the future, in Unix milliseconds, or none.")
 	}
-	secret := newSecret()
-	token := anchor.Token{ID: anchor.NewID(), Name: name, Scope: scope, Hash: hashSecret(secret), CreatedAt: s.now()}
+	secret := newSecret(tokenPrefix)
+	token := anchor.Token{
+		ID: anchor.NewID(), Name: name, Scope: scope, Hash: hashSecret(secret), CreatedAt: s.now(),
+		Projects: want.Projects, ExpiresAt: want.ExpiresAt, CreatedBy: by,
+	}
 	if err := s.Tokens.CreateToken(ctx, token); err != nil {
 		return "", anchor.Token{}, err
 	}
@@ -57,7 +89,7 @@ func (s *Service) Create(ctx context.Context, name string, scope anchor.Scope) (
 // is revoked. The time of the check reveals nothing about existing secrets: the lookup is by a
 // hash, which a guesser cannot steer.
 func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error) {
-	if !isWellFormed(secret) {
+	if !isWellFormed(secret, tokenPrefix) {
 		return anchor.Token{}, errUnauthorized("bad_token", "the server does not recognize this token")
 	}
 	want := hashSecret(secret)
@@ -71,6 +103,8 @@ func (s *Service) Check(ctx context.Context, secret string) (anchor.Token, error
 		return anchor.Token{}, errUnauthorized("unknown_token", "the server does not recognize this token")
 	case token.RevokedAt != 0:
 		return anchor.Token{}, errUnauthorized("revoked_token", "the token was revoked")
+	case token.ExpiresAt != 0 && token.ExpiresAt <= s.now():
+		return anchor.Token{}, errUnauthorized("expired_token", "the token has expired")
 	}
 	return token, nil
 }

@@ -31,4 +31,9 @@ type Token struct {
 	Hash      []byte `json:"-"` // SHA-256 of the secret
 	CreatedAt int64  `json:"createdAt"`
 	RevokedAt int64  `json:"revokedAt,omitempty"`
+
+	Projects   []ProjectID `json:"projects,omitempty" doc:"The only projects that it is for; absent when it is for all"`
+	ExpiresAt  int64       `json:"expiresAt,omitempty" doc:"Unix milliseconds; absent when it does not expire"`
+	CreatedBy  string      `json:"createdBy,omitempty" doc:"Name of the person or token that created it"`
+	LastUsedAt int64       `json:"lastUsedAt,omitempty" doc:"Unix milliseconds, to the hour; platform local only"`
 }

@@ -117,12 +117,31 @@ func (s *server) refuse(ctx context.Context, r *http.Request, why error) error {
 }
 
 // client returns the network that a request came from: an IPv4 address, or the /64 that one
-// holder of IPv6 addresses has at least (RFC 6177). X-Forwarded-For is believed from
-// TrustedProxies only.
+// holder of IPv6 addresses has at least (RFC 6177).
 func (s *server) client(r *http.Request) netip.Prefix {
+	addr := s.clientAddr(r)
+	bits := 32
+	if addr.Is6() {
+		bits = 64
+	}
+	network, _ := addr.WithZone("").Prefix(bits)
+	return network
+}
+
+// clientAddress returns the address that a request came from as text, "" if it is unknown.
+func (s *server) clientAddress(r *http.Request) string {
+	if addr := s.clientAddr(r); addr.IsValid() {
+		return addr.String()
+	}
+	return ""
+}
+
+// clientAddr returns the address that a request came from. X-Forwarded-For is believed from
+// TrustedProxies only.
+func (s *server) clientAddr(r *http.Request) netip.Addr {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
-		return netip.Prefix{}
+		return netip.Addr{}
 	}
 	addr := at.Addr().Unmap()
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
@@ -133,12 +152,7 @@ func (s *server) client(r *http.Request) netip.Prefix {
 		}
 		addr = hop.Unmap()
 	}
-	bits := 32
-	if addr.Is6() {
-		bits = 64
-	}
-	network, _ := addr.WithZone("").Prefix(bits)
-	return network
+	return addr
 }
 
 func (s *server) trusts(addr netip.Addr) bool {

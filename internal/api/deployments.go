@@ -29,11 +29,14 @@ func (s *server) deploymentRoutes() {
 	handleRoute(s, newOperation("list-deployments", http.MethodGet, all, anchor.ScopeRead, "List deployments, newest first", 404), s.listDeployments)
 	handleRoute(s, newOperation("get-deployment", http.MethodGet, one, anchor.ScopeRead, "Get a deployment", 404), s.getDeployment)
 	handleRoute(s, newOperation("list-missing", http.MethodGet, one+"/missing", anchor.ScopeDeploy, "List the files that have not arrived yet", 404, 409), s.getMissing)
-	handleRoute(s, newOperation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
-		"Get URLs to upload contents to, where contents do not go through the API", 404, 409), s.presignUploads)
+	presign := newOperation("presign-uploads", http.MethodPost, one+"/uploads", anchor.ScopeDeploy,
+		"Get URLs to upload contents to, where contents do not go through the API", 404, 409)
+	presign.Metadata[quietKey] = true
+	handleRoute(s, presign, s.presignUploads)
 	finish := newOperation("finish-deployment", http.MethodPost, one+"/finish", anchor.ScopeDeploy,
 		"Finish the upload and start the pipeline", 404, 409)
 	finish.DefaultStatus = http.StatusAccepted
+	finish.Metadata[quietKey] = true
 	handleRoute(s, finish, s.finishDeployment)
 	handleRoute(s, newOperation("cancel-deployment", http.MethodPost, one+"/cancel", anchor.ScopeDeploy, "Cancel a running deployment", 404, 409), s.cancelDeployment)
 	s.eventRoutes(one)
@@ -55,11 +58,12 @@ func (s *server) startDeployment(ctx context.Context, in *struct {
 	}
 	started, err := s.Deploys.Start(ctx, p.ID, deploy.Request{
 		Manifest: in.Body.Manifest, Delta: in.Body.Delta, FilesOf: in.Body.FilesOf, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
-		Branch: in.Body.Branch, PullRequest: in.Body.PullRequest, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload, Split: in.Body.Split,
+		Branch: in.Body.Branch, PullRequest: in.Body.PullRequest, NoRelease: in.Body.NoRelease, ForceReload: in.Body.ForceReload, Split: in.Body.Split, By: actorOf(ctx).Name,
 	})
 	if err != nil {
 		return nil, err
 	}
+	noteTarget(ctx, string(started.Deployment.ID))
 	shown, err := s.showRecord(ctx, p, started.Deployment)
 	if err != nil {
 		return nil, err

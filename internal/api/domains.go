@@ -22,8 +22,10 @@ func (s *server) domainRoutes() {
 	add.DefaultStatus = http.StatusCreated
 	handleRoute(s, add, s.addDomain)
 	handleRoute(s, newOperation("get-domain", http.MethodGet, one, anchor.ScopeRead, "Get a domain and the current state of its DNS", 404), s.getDomain)
-	handleRoute(s, newOperation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
-		"Check a domain now, and retry at once anything that waits for its DNS", 404), s.checkDomain)
+	check := newOperation("check-domain", http.MethodPost, one+"/check", anchor.ScopeDeploy,
+		"Check a domain now, and retry at once anything that waits for its DNS", 404)
+	check.Metadata[quietKey] = true
+	handleRoute(s, check, s.checkDomain)
 	handleRoute(s, newOperation("set-domain", http.MethodPatch, one, anchor.ScopeDeploy,
 		"Change the redirect and HSTS settings of a domain", 404, 409), s.setDomain)
 	handleRoute(s, newOperation("remove-domain", http.MethodDelete, one, anchor.ScopeDeploy,
@@ -61,6 +63,7 @@ func (s *server) addDomain(ctx context.Context, in *struct {
 			Hintf("Send both to use your own certificate, or neither to have one issued.")
 	}
 	r := domains.Request{Domain: b.Domain, Redirect: b.RedirectTo, WWW: b.WWW, HSTS: b.HSTS}
+	noteTarget(ctx, b.Domain)
 	if b.Certificate != "" {
 		r.Chain, r.Key = []byte(b.Certificate), []byte(b.PrivateKey)
 	}
@@ -91,6 +94,7 @@ func (s *server) setDomain(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	noteChange(ctx, nil, in.Body)
 	return domainOf(s.Domains.Set(ctx, p.ID, in.DomainID, domains.Settings{Redirect: in.Body.RedirectTo, HSTS: in.Body.HSTS}))
 }
 
@@ -111,9 +115,16 @@ func (s *server) moveDomain(ctx context.Context, in *struct {
 		return nil, err
 	}
 	to, err := s.Projects.Get(ctx, in.Body.ProjectID)
+	if err == nil && !actorOf(ctx).Sees(to.ID) {
+		err = unknownProject(in.Body.ProjectID)
+	}
+	if err == nil {
+		err = actorOf(ctx).RequireIn(to.ID, anchor.ScopeAdmin)
+	}
 	if err != nil {
 		return nil, err
 	}
+	noteChange(ctx, from.Slug, to.Slug)
 	return domainOf(s.Domains.Move(ctx, from.ID, in.DomainID, to.ID))
 }
 

@@ -24,14 +24,18 @@ func (s *server) listEnv(ctx context.Context, in *struct {
 	Reveal bool `query:"reveal" doc:"Show the values"`
 }) (*body[wire.Env], error) {
 	if in.Reveal {
-		token, _ := ctx.Value(tokenKey{}).(anchor.Token)
-		if err := require(token, anchor.ScopeAdmin); err != nil {
+		if err := actorOf(ctx).RequireAnywhere(anchor.ScopeAdmin); err != nil { // before the project is looked for
 			return nil, err
 		}
 	}
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
+	}
+	if in.Reveal {
+		if err := actorOf(ctx).RequireIn(p.ID, anchor.ScopeAdmin); err != nil {
+			return nil, err
+		}
 	}
 	vars, err := s.Env.List(ctx, p.ID, in.Reveal)
 	if err != nil {
@@ -65,6 +69,11 @@ func (s *server) setEnv(ctx context.Context, in *struct {
 			Name: v.Name, Value: v.Value, For: v.For, Environment: v.Environment, Branch: v.Branch, UpdatedAt: now,
 		})
 	}
+	slots := make([]anchor.EnvSlot, 0, len(vars))
+	for _, v := range vars {
+		slots = append(slots, v.Slot())
+	}
+	noteChange(ctx, nil, slots)
 	return nil, s.Env.Set(ctx, p.ID, vars)
 }
 

@@ -29,6 +29,7 @@ func (s *server) eventRoutes(deployment string) {
 type watchInput struct {
 	InDeployment
 	LastEventID string `header:"Last-Event-ID" maxLength:"20" doc:"Id of the last event received"`
+	Follow      bool   `query:"follow" default:"true" doc:"Whether new events follow the past ones"`
 }
 
 func (s *server) watchDeployment(ctx context.Context, in *watchInput) (*huma.StreamResponse, error) {
@@ -40,14 +41,23 @@ func (s *server) watchDeployment(ctx context.Context, in *watchInput) (*huma.Str
 	if err != nil {
 		return nil, err
 	}
+	if !in.Follow {
+		past, err := s.Deploys.Events(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), after)
+		if err != nil {
+			return nil, err
+		}
+		return streamEvents(s, seqOf(past), labelEvent), nil
+	}
 	// The stream outlives the handler's return but not its request, whose context this is.
 	events, err := s.Deploys.Watch(ctx, p.ID, anchor.DeploymentID(in.DeploymentID), after)
 	if err != nil {
 		return nil, err
 	}
-	return streamEvents(s, events, func(e anchor.Event) (id, name string) {
-		return strconv.FormatInt(e.Seq, 10), string(e.Phase)
-	}), nil
+	return streamEvents(s, events, labelEvent), nil
+}
+
+func labelEvent(e anchor.Event) (id, name string) {
+	return strconv.FormatInt(e.Seq, 10), string(e.Phase)
 }
 
 func lastEvent(id string) (int64, error) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/anchor-deploy/anchor/internal/access"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
@@ -52,13 +53,25 @@ func (s *server) serveGit(w http.ResponseWriter, r *http.Request) error {
 		return newProblem(http.StatusNotFound, "no_such_route", "this is the URL of a Git repository, and the request is not Git's",
 			"Clone it or push to it with Git over HTTP.")
 	}
-	if err := s.authorizeGit(r, needs); err != nil {
+	actor, err := s.authorizeGit(r, needs)
+	if err != nil {
 		return err
 	}
 	slug := strings.TrimSuffix(r.PathValue("repository"), ".git")
 	p, err := s.Projects.Get(r.Context(), slug)
+	if err == nil && !actor.Sees(p.ID) {
+		err = unknownProject(slug)
+	}
 	if unknown := (*anchor.Error)(nil); errors.As(err, &unknown) && unknown.Kind == anchor.KindNotFound {
 		return unknown.Hintf("Check the URL of the remote, or create the project: anchor projects create %s", anchor.Slugify(slug))
+	}
+	if err == nil {
+		err = actor.RequireIn(p.ID, needs)
+	}
+	if err == nil && r.Method == http.MethodPost && needs != anchor.ScopeRead {
+		err = s.Access.Record(r.Context(), withActor(anchor.AuditEntry{
+			Action: "git-push", ProjectID: p.ID, Project: p.Slug, From: s.clientAddress(r),
+		}, actor))
 	}
 	if err != nil {
 		return err
@@ -68,26 +81,26 @@ func (s *server) serveGit(w http.ResponseWriter, r *http.Request) error {
 
 // authorizeGit accepts a token as the password of Basic credentials (RFC 7617), with any user name,
 // as well as a bearer token.
-func (s *server) authorizeGit(r *http.Request, needs anchor.Scope) error {
+func (s *server) authorizeGit(r *http.Request, needs anchor.Scope) (access.Actor, error) {
 	_, secret, _ := r.BasicAuth()
 	if scheme, bearer, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "Bearer") {
 		secret = strings.TrimSpace(bearer)
 	}
 	if secret == "" {
-		return asksForPassword("no_token", "the request has no token",
+		return access.Actor{}, asksForPassword("no_token", "the request has no token",
 			"Enter a token as the password. To let Git find it, run anchor git; to create one, anchor tokens create.")
 	}
-	token, err := s.Access.Check(r.Context(), secret)
+	actor, err := s.Access.Authenticate(r.Context(), secret)
 	if anchor.KindOf(err) == anchor.KindUnauthorized {
 		err = s.refuse(r.Context(), r, err)
 		if anchor.KindOf(err) == anchor.KindUnauthorized {
-			return asksForPassword(anchor.CodeOf(err), err.Error(), anchor.HintOf(err))
+			return actor, asksForPassword(anchor.CodeOf(err), err.Error(), anchor.HintOf(err))
 		}
 	}
 	if err != nil {
-		return err
+		return actor, err
 	}
-	return require(token, needs)
+	return actor, actor.RequireAnywhere(needs)
 }
 
 // asksForPassword makes Git ask its credential helpers, and then its user.

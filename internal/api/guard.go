@@ -39,7 +39,7 @@ func (s *server) guardRoutes(mux *http.ServeMux) http.Handler {
 			writeProblem(sent, unroutedProblem(h, r))
 			return
 		}
-		if strings.HasPrefix(r.URL.Path, gitRoot) { // its bodies are not JSON
+		if strings.HasPrefix(r.URL.Path, gitRoot) || isPage(r.URL.Path) { // their bodies are not JSON
 			mux.ServeHTTP(sent, r)
 			return
 		}

@@ -64,14 +64,18 @@ func (s *server) getConnection(ctx context.Context, in *struct {
 	Reveal bool `query:"reveal" doc:"Show the secret of the webhook and the URL of the deploy hook"`
 }) (*body[anchor.Connected], error) {
 	if in.Reveal {
-		token, _ := ctx.Value(tokenKey{}).(anchor.Token)
-		if err := require(token, anchor.ScopeAdmin); err != nil {
+		if err := actorOf(ctx).RequireAnywhere(anchor.ScopeAdmin); err != nil { // before the project is looked for
 			return nil, err
 		}
 	}
 	p, err := s.connectable(ctx, in.ProjectID)
 	if err != nil {
 		return nil, err
+	}
+	if in.Reveal {
+		if err := actorOf(ctx).RequireIn(p.ID, anchor.ScopeAdmin); err != nil {
+			return nil, err
+		}
 	}
 	c, err := s.Hooks.Show(ctx, p, in.Reveal)
 	if err != nil {

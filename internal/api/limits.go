@@ -28,9 +28,14 @@ func (s *server) setLimits(ctx context.Context, in *struct {
 	InProject
 	Body anchor.Limits
 }) (*body[anchor.ProjectLimits], error) {
+	before, err := s.Projects.Limits(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
 	limits, err := s.Projects.SetLimits(ctx, in.ProjectID, in.Body)
 	if err != nil {
 		return nil, err
 	}
+	noteChange(ctx, before.Limits, limits.Limits)
 	return answerWith(limits), nil
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -27,7 +28,9 @@ func (s *server) projectRoutes() {
 	create := newOperation("create-project", http.MethodPost, "/projects", anchor.ScopeDeploy, "Create a project", 409)
 	create.DefaultStatus = http.StatusCreated
 	handleRoute(s, create, s.createProject)
-	handleRoute(s, newOperation("list-projects", http.MethodGet, "/projects", anchor.ScopeRead, "List projects, newest first"), s.listProjects)
+	list := newOperation("list-projects", http.MethodGet, "/projects", anchor.ScopeRead, "List projects, newest first")
+	list.Metadata[anywhereKey] = true
+	handleRoute(s, list, s.listProjects)
 	handleRoute(s, newOperation("get-project", http.MethodGet, "/projects/{projectId}", anchor.ScopeRead, "Get a project", 404), s.getProject)
 	remove := newOperation("delete-project", http.MethodDelete, "/projects/{projectId}", anchor.ScopeAdmin,
 		"Delete a project, its deployments and its files", 404)
@@ -47,6 +50,7 @@ func (s *server) createProject(ctx context.Context, in *struct{ Body wire.Create
 	if err != nil {
 		return nil, err
 	}
+	noteProject(ctx, p)
 	return answerWith(s.shownProject(p)), nil
 }
 
@@ -55,6 +59,8 @@ func (s *server) listProjects(ctx context.Context, in *struct{ Paged }) (*body[a
 	if err != nil {
 		return nil, err
 	}
+	actor := actorOf(ctx)
+	list.Items = slices.DeleteFunc(list.Items, func(p anchor.Project) bool { return !actor.Sees(p.ID) })
 	return answerWith(mapList(list, s.shownProject)), nil
 }
 

@@ -56,6 +56,7 @@ func (s *server) promoteDeployment(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	noteChange(ctx, r.PreviousVersion, r.Live.Version)
 	return &promoted{Status: http.StatusOK, Body: describePromoted(p, r)}, nil
 }
 
@@ -93,6 +94,7 @@ func (s *server) promotePreview(ctx context.Context, p anchor.Project, preview a
 	if err != nil {
 		return nil, err
 	}
+	noteChange(ctx, "", d.ID)
 	return &promoted{Status: http.StatusAccepted, Body: wire.Promoted{
 		Message:      fmt.Sprintf("%s is a preview of %s; its files are deployed as %s with the variables of production", preview.ID, preview.Branch, d.ID),
 		DeploymentID: d.ID, Redeployed: true, BuildVariables: names,
@@ -118,6 +120,8 @@ func (s *server) rollbackProject(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	noteTarget(ctx, string(r.Live.Deployment))
+	noteChange(ctx, r.PreviousVersion, r.Live.Version)
 	return answerWith(wire.RolledBack{
 		Message:         fmt.Sprintf("%s is rolled back to %s", p.Slug, r.Live.Version),
 		DeploymentID:    r.Record.ID,

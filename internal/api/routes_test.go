@@ -78,6 +78,17 @@ var routes = []route{
 	{"POST", "/projects/P/domains/N/check", "deploy", "", true},
 	{"POST", "/projects/P/domains/N/move", "admin", `{"projectId":"other"}`, true},
 	{"GET", "/projects/P/logs", "read", "", true},
+	{"GET", "/projects/P/series", "read", "", true},
+	{"GET", "/projects/P/deployments/D/changes", "read", "", true},
+	{"GET", "/me", "read", "", false},
+	{"GET", "/audit", "admin", "", false},
+	{"GET", "/people", "admin", "", false},
+	{"POST", "/people", "admin", `{"name":"Ada","role":"viewer"}`, false},
+	{"PUT", "/people/W", "admin", `{"role":"viewer"}`, false},
+	{"DELETE", "/people/W", "admin", "", false},
+	{"POST", "/people/W/links", "read", "", false},
+	{"GET", "/people/W/sessions", "read", "", false},
+	{"DELETE", "/people/W/sessions/S", "read", "", false},
 	{"POST", "/tokens", "admin", `{"name":"ci","scope":"read"}`, false},
 	{"GET", "/tokens", "admin", "", false},
 	{"DELETE", "/tokens/T", "admin", "", false},
@@ -102,8 +113,8 @@ func (r route) limit() int {
 
 func TestRoutes_AreAllInTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
-	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true}
-	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/")
+	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true, "POST /sessions": true, "POST /sign-in-links/look": true}
+	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}")
 	for _, r := range routes {
 		path := names.Replace(r.path)
 		if strings.HasPrefix(path, "/projects/{projectId}/files/") {
@@ -295,7 +306,8 @@ func TestOpenAPI_Document(t *testing.T) {
 				t.Errorf("%s: operationId %q is empty or taken", name, op.OperationID)
 			}
 			ids[op.OperationID] = true
-			public := path == "/health" || path == "/version" || strings.HasPrefix(path, "/hooks/") // signed
+			public := path == "/health" || path == "/version" || strings.HasPrefix(path, "/hooks/") || // signed
+				path == "/sessions" || path == "/sign-in-links/look" // by the secret of a link
 			if (len(op.Security) == 0) != public {
 				t.Errorf("%s: security %v", name, op.Security)
 			}

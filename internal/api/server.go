@@ -50,6 +50,7 @@ type Services struct {
 	Alerts   Alerts       // nil where there are no alerts: its routes say so
 	Errors   Errors       // nil where errors are not grouped: its routes say so
 	Metrics  http.Handler // nil where there are none: its route says so
+	Pages    http.Handler // of the dashboard, at / and below PagesPath; nil where there is none
 }
 
 // Options tune the API. The zero value is ready for production.
@@ -110,7 +111,7 @@ func New(services Services, o Options) http.Handler {
 	}
 	mux := http.NewServeMux()
 	s := &server{Services: services, Options: o, attempts: newAttempts(), hooks: make(chan struct{}, hooksAtATime), api: humago.New(mux, humaConfig(o.Version))}
-	s.api.UseMiddleware(s.authorize)
+	s.api.UseMiddleware(s.authorize, s.beginChange)
 	s.systemRoutes()
 	s.projectRoutes()
 	s.limitRoutes()
@@ -133,7 +134,12 @@ func New(services Services, o Options) http.Handler {
 	s.errorRoutes()
 	s.alertRoutes()
 	s.tokenRoutes()
+	s.peopleRoutes()
+	s.sessionRoutes()
+	s.auditRoutes()
+	s.changeRoutes()
 	s.gitRoutes(mux)
+	s.pageRoutes(mux)
 	return s.guardRoutes(mux)
 }
 
@@ -148,7 +154,7 @@ func humaConfig(version string) huma.Config {
 	c.CreateHooks = nil // no $schema members in bodies: record names are the API's own
 	c.OnAddOperation = append(c.OnAddOperation, asAnswered)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "A token created by `anchor tokens create`."},
+		"token": {Type: "http", Scheme: "bearer", Description: "A token created by `anchor tokens create`, or the secret of a session."},
 	}
 	return c
 }
@@ -175,6 +181,9 @@ func newOperation(id, method, path string, scope anchor.Scope, summary string, e
 func handleRoute[I, O any](s *server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
+		if err == nil {
+			err = s.recordChange(ctx, &op)
+		}
 		if err != nil {
 			return nil, problemOf(ctx, s.Log, err)
 		}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
@@ -11,7 +12,9 @@ import (
 func (s *server) systemRoutes() {
 	handleRoute(s, newOperation("health", http.MethodGet, "/health", "", "Check that the API answers"), s.getHealth)
 	handleRoute(s, newOperation("version", http.MethodGet, "/version", "", "Get the version of Anchor"), s.getVersion)
-	handleRoute(s, newOperation("status", http.MethodGet, "/status", anchor.ScopeRead, "Get the server, live projects and workers"), s.getStatus)
+	status := newOperation("status", http.MethodGet, "/status", anchor.ScopeRead, "Get the server, live projects and workers")
+	status.Metadata[anywhereKey] = true
+	handleRoute(s, status, s.getStatus)
 	handleRoute(s, newOperation("doctor", http.MethodGet, "/doctor", anchor.ScopeRead, "Diagnose problems of the server"), s.runDoctor)
 }
 
@@ -27,6 +30,16 @@ func (s *server) getStatus(ctx context.Context, _ *none) (*body[wire.Status], er
 	status, err := s.System.Status(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if actor := actorOf(ctx); actor.Role == "" {
+		var own []string
+		status.Live = slices.DeleteFunc(status.Live, func(l wire.Serving) bool {
+			if actor.Sees(l.ID) {
+				own = append(own, l.Slug)
+			}
+			return !actor.Sees(l.ID)
+		})
+		status.Workers = slices.DeleteFunc(status.Workers, func(w wire.Worker) bool { return !slices.Contains(own, w.Slug) })
 	}
 	return answerWith(status), nil
 }

@@ -107,8 +107,8 @@ func (p place) skipSeen(lines iter.Seq2[anchor.LogLine, error]) iter.Seq2[anchor
 }
 
 // seqOf yields the given lines.
-func seqOf(lines []anchor.LogLine) iter.Seq2[anchor.LogLine, error] {
-	return func(yield func(anchor.LogLine, error) bool) {
+func seqOf[T any](lines []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
 		for _, line := range lines {
 			if !yield(line, nil) {
 				return

@@ -35,6 +35,7 @@ func (s *server) uploadRoutes() {
 		"Upload one file by its SHA-256", 404, 411)
 	put.RequestBody = rawBody("application/octet-stream", "The file's content; Content-Length is required.")
 	put.DefaultStatus = http.StatusOK
+	put.Metadata[quietKey] = true
 	handleRoute(s, put, s.putFile)
 	many := newOperation("put-files", http.MethodPost, "/projects/{projectId}/files", anchor.ScopeDeploy,
 		"Upload many small files at once", 404)
@@ -42,6 +43,7 @@ func (s *server) uploadRoutes() {
 		"A tar archive of regular files, each named by the SHA-256 of its content in lower-case hex; "+
 			"at most %d files of at most %d bytes each, and %d bytes in all.", filepack.MaxFiles, filepack.MaxFileSize, filepack.MaxSize))
 	many.DefaultStatus = http.StatusOK
+	many.Metadata[quietKey] = true
 	handleRoute(s, many, s.putFiles)
 }
 

@@ -30,6 +30,13 @@ type Records interface {
 	release.Shelf
 }
 
+// People are the records behind signing in and the audit log.
+type People interface {
+	access.Uses
+	access.People
+	access.Audit
+}
+
 // Platform is the place that deployments are served from.
 type Platform interface {
 	deploy.Platform
@@ -54,6 +61,8 @@ type Parts struct {
 	LimitsHint string
 	// Settings holds the settings of projects for AWS; nil where they have no effect.
 	Settings project.SettingsRecords
+
+	People People // nil: there are tokens only, and no audit log
 
 	Domains *Domains       // nil: custom domains cannot be attached
 	Builder deploy.Builder // nil: nothing is built from commits
@@ -117,13 +126,21 @@ func New(p Parts) *Anchor {
 	releases := release.New(release.Ports{Pointer: p.Records, Traffic: p.Platform, Records: p.Records}, release.Options{Purge: purge})
 	deploys, domains := newDeploys(p, releases), newDomains(p)
 	return &Anchor{
-		Access:   access.New(access.Ports{Tokens: p.Records}, access.Options{}),
+		Access:   access.New(newAccess(p), access.Options{}),
 		Deploys:  deploys,
 		Domains:  domains,
 		Env:      p.Env,
 		Projects: newProjects(p, deploys, domains),
 		Releases: releases,
 	}
+}
+
+func newAccess(p Parts) access.Ports {
+	ports := access.Ports{Tokens: p.Records}
+	if p.People != nil {
+		ports.Uses, ports.People, ports.Audit = p.People, p.People, p.People
+	}
+	return ports
 }
 
 // Close interrupts the deployments that run and waits for them. They continue when a

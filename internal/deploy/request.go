@@ -17,6 +17,7 @@ type Request struct {
 	NoRelease     bool              // end as deployed without going live
 	ForceReload   bool              // the release is one with release.ForceReload
 	Split         *anchor.SplitPlan // the release is one with release.Splitting, if another deployment is live then; nil: it is not
+	By            string            // name of the person or token that asks; "" if unknown
 }
 
 // Started is a deployment that waits for its files.

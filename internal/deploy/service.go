@@ -145,6 +145,7 @@ func (s *Service) Start(ctx context.Context, p anchor.ProjectID, req Request) (S
 		NoRelease:     req.NoRelease,
 		ForceReload:   req.ForceReload,
 		Split:         req.Split,
+		CreatedBy:     req.By,
 		Status:        anchor.Building,
 		CreatedAt:     time.Now().UnixMilli(),
 		Functions:     map[string]anchor.FunctionVersion{},
@@ -204,6 +205,14 @@ func (s *Service) manifestOf(ctx context.Context, p anchor.ProjectID, id anchor.
 			Hintf("Deploy its commit again, or choose a deployment whose files are kept: `anchor deployments`.")
 	}
 	return m, err
+}
+
+// Contents returns the manifest of a deployment of the project, or NotFound when it is not kept.
+func (s *Service) Contents(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID) (artifact.Manifest, error) {
+	if _, err := s.Get(ctx, p, id); err != nil {
+		return artifact.Manifest{}, err
+	}
+	return s.Bundles.Manifest(ctx, id)
 }
 
 // expandDelta returns the whole manifest that a delta describes.

@@ -16,6 +16,14 @@ func (s *Service) Watch(ctx context.Context, p anchor.ProjectID, id anchor.Deplo
 	return s.followJournal(ctx, p, id, after), nil
 }
 
+// Events returns the past events of a deployment of the project with a Seq above after, in order.
+func (s *Service) Events(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) ([]anchor.Event, error) {
+	if _, err := s.Get(ctx, p, id); err != nil {
+		return nil, err
+	}
+	return s.Journal.Events(ctx, id, after)
+}
+
 func (s *Service) followJournal(ctx context.Context, p anchor.ProjectID, id anchor.DeploymentID, after int64) iter.Seq2[anchor.Event, error] {
 	return func(yield func(anchor.Event, error) bool) {
 		updates, stop := s.notifier.listenFor(id)

@@ -106,3 +106,31 @@ func DomainChanged(name string, stored, from int64) error {
 	return anchor.Conflict("domain_changed", "the domain %s is at revision %d, no longer at %d", name, stored, from).
 		Hintf("Something else changed it first. Check its current state, then try again.")
 }
+
+// NoPerson is the error for a person, by id or name, that does not exist.
+func NoPerson(idOrName string) error {
+	return anchor.NotFound("unknown_person", "there is no person %q", idOrName).
+		Hintf("List the people with: anchor people")
+}
+
+// NameTaken is the error for a second person of one name.
+func NameTaken(name string) error {
+	return anchor.Conflict("name_taken", "a person named %q already exists", name).Hintf("Choose another name.")
+}
+
+// NoSession is the error for a session that does not exist.
+func NoSession() error {
+	return anchor.NotFound("unknown_session", "the session does not exist").
+		Hintf("It has ended already. Nothing is left to do.")
+}
+
+// NoLink is the error for a sign-in link that does not exist or was used.
+func NoLink() error {
+	return anchor.NotFound("unknown_link", "the sign-in link was used already or has expired").
+		Hintf("On the machine of the server, run anchor open --dashboard, or ask an admin for another link.")
+}
+
+// CredentialsChanged is the error for credentials that have been changed since they were read.
+func CredentialsChanged() error {
+	return anchor.Conflict("credentials_changed", "the credentials were changed at the same time").Hintf("Try again.")
+}

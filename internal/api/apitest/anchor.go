@@ -76,7 +76,7 @@ func New(t testing.TB, o Options) *Anchor {
 		o.Artifacts = remover.artifacts
 	}
 	a.Anchor = core.New(core.Parts{
-		Records: a.Records, Env: project.NewEnv(project.EnvPorts{Variables: a.Records, Box: box}, project.EnvOptions{}),
+		Records: a.Records, People: a.Records, Env: project.NewEnv(project.EnvPorts{Variables: a.Records, Box: box}, project.EnvOptions{}),
 		Artifacts: o.Artifacts, Platform: a.Platform, Deployments: remover, Projects: remover, Limiter: limiter{},
 		Runner:  queue.New(2),
 		Domains: a.world.parts(), Builder: builder{Anchor: a, app: buildApp(t)},

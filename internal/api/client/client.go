@@ -51,6 +51,9 @@ func New(base, token string) *Client {
 	}
 }
 
+// Base returns the URL of the API, without a slash at its end.
+func (c *Client) Base() string { return c.base }
+
 // BytesSent counts the bytes of all request bodies so far, repeated ones too, as they
 // went into the connection: compressed, without headers and TLS.
 func (c *Client) BytesSent() int64 { return c.sent.Load() }

@@ -52,6 +52,20 @@ func (c *Client) Watch(ctx context.Context, project string, d anchor.DeploymentI
 	}
 }
 
+// PastEvents returns a deployment's events so far.
+func (c *Client) PastEvents(ctx context.Context, project string, d anchor.DeploymentID) (events []anchor.Event, err error) {
+	path := deploymentPath(project, d, "events")
+	_, err = c.stream(ctx, get(path, url.Values{"follow": {"false"}}), func(sent event) (bool, error) {
+		var e anchor.Event
+		if err := json.Unmarshal([]byte(sent.data), &e); err != nil {
+			return false, fmt.Errorf("read an event of %s: %w", path, err)
+		}
+		events = append(events, e)
+		return true, nil
+	})
+	return events, err
+}
+
 func (c *Client) watchOnce(ctx context.Context, path string, last *int64, yield func(anchor.Event, error) bool) (done bool, err error) {
 	cl := get(path, nil)
 	if *last > 0 {

@@ -29,3 +29,29 @@ type Traffic struct {
 	P95MS         float64          `json:"p95Ms"`
 	P99MS         float64          `json:"p99Ms"`
 }
+
+// Series are the traffic of a project over time.
+type Series struct {
+	StepSeconds int64          `json:"stepSeconds" doc:"Time between two points"`
+	Points      []SeriesPoint  `json:"points" nullable:"false" doc:"Oldest first, one for each step, those without requests too"`
+	Releases    []SeriesMarker `json:"releases" nullable:"false" doc:"Releases within the time, oldest first"`
+}
+
+// SeriesPoint describes the requests of one step.
+type SeriesPoint struct {
+	At       int64    `json:"at" doc:"End of the step, Unix milliseconds"`
+	Requests int64    `json:"requests"`
+	Errors   int64    `json:"errors"`
+	P50MS    float64  `json:"p50Ms"`
+	P95MS    float64  `json:"p95Ms"`
+	P99MS    float64  `json:"p99Ms"`
+	HitRatio *float64 `json:"hitRatio,omitempty" doc:"Stored answers among those that can be stored, 0 to 1; absent without any"`
+}
+
+// SeriesMarker is a release.
+type SeriesMarker struct {
+	At           int64               `json:"at"`
+	Version      string              `json:"version"`
+	Kind         anchor.ReleaseKind  `json:"kind"`
+	DeploymentID anchor.DeploymentID `json:"deploymentId"`
+}

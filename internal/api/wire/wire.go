@@ -183,6 +183,9 @@ type Items[T any] struct {
 type CreateToken struct {
 	Name  string       `json:"name" minLength:"1" maxLength:"100"`
 	Scope anchor.Scope `json:"scope" enum:"read,deploy,admin"`
+
+	Projects  []string `json:"projects,omitempty" maxItems:"100" doc:"Ids or slugs of the only projects that it is for; all by default"`
+	ExpiresAt int64    `json:"expiresAt,omitempty" minimum:"0" doc:"Unix milliseconds; it does not expire by default"`
 }
 
 // CreatedToken answers CreateToken. The secret is shown this once.

@@ -98,6 +98,43 @@ func (s *Store) Since(ctx context.Context, project string, from time.Time) (map[
 	return found, nil
 }
 
+// Bucket is the requests of all deployments of a project within a time that ended at At.
+type Bucket struct {
+	At time.Time
+	metrics.Totals
+}
+
+// Buckets returns the requests of a project between two times in at most so many buckets of equal length,
+// oldest first, those without requests too, and their length: a multiple of the step of the points that
+// there are.
+func (s *Store) Buckets(ctx context.Context, project string, from, to time.Time, most int) ([]Bucket, time.Duration, error) {
+	unit := Step
+	if to.Sub(from) > fineReach {
+		unit = coarse
+	}
+	long := unit * time.Duration((int64(to.Sub(from))+int64(most)*int64(unit)-1)/(int64(most)*int64(unit)))
+	last := roundUp(to, long)
+	count := int64(to.Sub(from) / long)
+	first := last - count*seconds(long)
+	buckets := make([]Bucket, count)
+	for i := range buckets {
+		buckets[i].At = time.Unix(first+int64(i+1)*seconds(long), 0)
+	}
+	rows, err := s.db.QueryContext(ctx, `SELECT `+columns+` FROM points WHERE project = ? AND step IN (?, ?) AND at > ?`,
+		project, seconds(Step), seconds(coarse), first)
+	if err == nil {
+		err = eachPoint(rows, func(p *point) {
+			if i := (p.at - first - 1) / seconds(long); i < count {
+				buckets[i].Merge(&p.Totals)
+			}
+		})
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("read the history of the traffic: %w", err)
+	}
+	return buckets, long, nil
+}
+
 // Load is how many requests of a project were answered, and how many of them with a status of 5xx.
 type Load struct{ Requests, Errors int64 }
 

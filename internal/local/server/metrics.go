@@ -158,6 +158,27 @@ func (t traffic) Stats(ctx context.Context, p anchor.Project, last time.Duration
 	return stats, nil
 }
 
+// Series implements api.Traffic.
+func (t traffic) Series(ctx context.Context, p anchor.Project, last time.Duration, points int) (wire.Series, error) {
+	if err := t.app.recordTraffic(ctx); err != nil {
+		return wire.Series{}, err
+	}
+	now := time.Now()
+	buckets, step, err := t.app.history.Buckets(ctx, string(p.ID), now.Add(-last), now, points)
+	if err != nil {
+		return wire.Series{}, err
+	}
+	series := wire.Series{StepSeconds: int64(step / time.Second), Points: make([]wire.SeriesPoint, 0, len(buckets))}
+	for i := range buckets {
+		d := describeTraffic(&buckets[i].Totals, step)
+		series.Points = append(series.Points, wire.SeriesPoint{
+			At: buckets[i].At.UnixMilli(), Requests: d.Requests, Errors: d.Errors,
+			P50MS: d.P50MS, P95MS: d.P95MS, P99MS: d.P99MS, HitRatio: d.CacheHitRatio,
+		})
+	}
+	return series, nil
+}
+
 func describeTraffic(t *metrics.Totals, d time.Duration) wire.Traffic {
 	milliseconds := func(q float64) float64 { return float64(t.Durations.Quantile(q)) / float64(time.Millisecond) }
 	out := wire.Traffic{

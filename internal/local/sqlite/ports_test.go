@@ -11,6 +11,9 @@ import (
 // The Store implements the ports of the use-cases.
 var (
 	_ access.Tokens     = (*sqlite.Store)(nil)
+	_ access.Uses       = (*sqlite.Store)(nil)
+	_ access.People     = (*sqlite.Store)(nil)
+	_ access.Audit      = (*sqlite.Store)(nil)
 	_ domains.Directory = (*sqlite.Store)(nil)
 	_ domains.Records   = (*sqlite.Store)(nil)
 	_ project.Records   = (*sqlite.Store)(nil)

@@ -34,3 +34,7 @@ func TestConformance(t *testing.T) {
 		}
 	})
 }
+
+func TestConformance_People(t *testing.T) {
+	recordstest.RunPeople(t, func(t *testing.T) recordstest.PeopleStore { return open(t, filepath.Join(t.TempDir(), "anchor.db")) })
+}

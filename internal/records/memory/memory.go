@@ -37,6 +37,7 @@ type data struct {
 	env         map[anchor.ProjectID]map[anchor.EnvSlot]anchor.EnvVar
 	locked      map[anchor.DeploymentID][]byte
 	hostnames   map[anchor.HostnameID]anchor.Hostname
+	signIns
 }
 
 // New returns an empty Store.
@@ -54,6 +55,7 @@ func New() *Store {
 		env:         map[anchor.ProjectID]map[anchor.EnvSlot]anchor.EnvVar{},
 		locked:      map[anchor.DeploymentID][]byte{},
 		hostnames:   map[anchor.HostnameID]anchor.Hostname{},
+		signIns:     newSignIns(),
 	}}
 }
 

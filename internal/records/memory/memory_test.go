@@ -34,3 +34,7 @@ func TestStore_Fault_BeforeAndAfterItsEffect(t *testing.T) {
 		}
 	}
 }
+
+func TestConformance_People(t *testing.T) {
+	recordstest.RunPeople(t, func(*testing.T) recordstest.PeopleStore { return memory.New() })
+}

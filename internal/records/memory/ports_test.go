@@ -11,6 +11,9 @@ import (
 // The store implements the ports of all use-cases.
 var (
 	_ access.Tokens     = (*memory.Store)(nil)
+	_ access.Uses       = (*memory.Store)(nil)
+	_ access.People     = (*memory.Store)(nil)
+	_ access.Audit      = (*memory.Store)(nil)
 	_ domains.Directory = (*memory.Store)(nil)
 	_ domains.Records   = (*memory.Store)(nil)
 	_ project.Records   = (*memory.Store)(nil)

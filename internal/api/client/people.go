@@ -1,0 +1,117 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/wire"
+)
+
+func personPath(idOrName string, rest ...string) string {
+	path := "/people/" + url.PathEscape(idOrName)
+	for _, part := range rest {
+		path += "/" + url.PathEscape(part)
+	}
+	return path
+}
+
+// Me returns who the token or the session belongs to.
+func (c *Client) Me(ctx context.Context) (wire.Me, error) {
+	return fetch[wire.Me](ctx, c, get("/me", nil))
+}
+
+// People lists people, oldest first.
+func (c *Client) People(ctx context.Context) ([]anchor.Person, error) {
+	list, err := fetch[wire.Items[anchor.Person]](ctx, c, get("/people", nil))
+	return list.Items, err
+}
+
+// Invite makes a person and returns the path that signs them in once.
+func (c *Client) Invite(ctx context.Context, r wire.InvitePerson) (wire.InvitedPerson, error) {
+	return sendFetch[wire.InvitedPerson](ctx, c, http.MethodPost, "/people", r)
+}
+
+// SetPerson replaces the roles of a person.
+func (c *Client) SetPerson(ctx context.Context, idOrName string, r wire.Roles) (anchor.Person, error) {
+	return sendFetch[anchor.Person](ctx, c, http.MethodPut, personPath(idOrName), r)
+}
+
+// RemovePerson removes a person and ends their sessions.
+func (c *Client) RemovePerson(ctx context.Context, idOrName string) error {
+	return c.exec(ctx, http.MethodDelete, personPath(idOrName), nil)
+}
+
+// SignInLink returns a path that signs a person in once; "me" is the bearer of the token.
+func (c *Client) SignInLink(ctx context.Context, idOrName string) (wire.InvitedPerson, error) {
+	return sendFetch[wire.InvitedPerson](ctx, c, http.MethodPost, personPath(idOrName, "links"), nil)
+}
+
+// Sessions lists the sessions of a person, newest first.
+func (c *Client) Sessions(ctx context.Context, idOrName string) ([]anchor.Session, error) {
+	list, err := fetch[wire.Items[anchor.Session]](ctx, c, get(personPath(idOrName, "sessions"), nil))
+	return list.Items, err
+}
+
+// EndSession ends a session of a person; "current" is the one of the client.
+func (c *Client) EndSession(ctx context.Context, idOrName, session string) error {
+	return c.exec(ctx, http.MethodDelete, personPath(idOrName, "sessions", session), nil)
+}
+
+// StartedSession is a session with the secret that makes requests in it.
+type StartedSession struct {
+	anchor.Session
+	Secret string        `json:"secret"`
+	Person anchor.Person `json:"person"`
+}
+
+// SignIn begins a session by the secret of a sign-in link.
+func (c *Client) SignIn(ctx context.Context, link string) (StartedSession, error) {
+	return sendFetch[StartedSession](ctx, c, http.MethodPost, "/sessions", wire.SignIn{Link: link})
+}
+
+// LookAtLink returns the name of the person whom a sign-in link signs in.
+func (c *Client) LookAtLink(ctx context.Context, link string) (string, error) {
+	holder, err := sendFetch[wire.LinkHolder](ctx, c, http.MethodPost, "/sign-in-links/look", wire.SignIn{Link: link})
+	return holder.Name, err
+}
+
+// Audit lists changes, newest first: all, or those in a project, by an actor, or before a Seq.
+func (c *Client) Audit(ctx context.Context, project, actor string, before int64, limit int) ([]anchor.AuditEntry, error) {
+	q := url.Values{"limit": {strconv.Itoa(limit)}}
+	if project != "" {
+		q.Set("project", project)
+	}
+	if actor != "" {
+		q.Set("actor", actor)
+	}
+	if before > 0 {
+		q.Set("before", strconv.FormatInt(before, 10))
+	}
+	list, err := fetch[wire.Items[anchor.AuditEntry]](ctx, c, get("/audit", q))
+	return list.Items, err
+}
+
+// Changes compares a deployment with another one, or with the live one when from is "".
+func (c *Client) Changes(ctx context.Context, project string, d, from anchor.DeploymentID) (wire.Changes, error) {
+	q := url.Values{}
+	if from != "" {
+		q.Set("from", string(from))
+	}
+	return fetch[wire.Changes](ctx, c, get(deploymentPath(project, d, "changes"), q))
+}
+
+// Series returns the traffic of a project within the last d, in at most so many points.
+func (c *Client) Series(ctx context.Context, project string, d time.Duration, points int) (wire.Series, error) {
+	return fetch[wire.Series](ctx, c, get(projectPath(project, "series"), url.Values{
+		"last": {strconv.Itoa(int(d / time.Second))}, "points": {strconv.Itoa(points)},
+	}))
+}
+
+// CreateTokenFor makes a token that may be for single projects and may expire.
+func (c *Client) CreateTokenFor(ctx context.Context, r wire.CreateToken) (wire.CreatedToken, error) {
+	return sendFetch[wire.CreatedToken](ctx, c, http.MethodPost, "/tokens", r)
+}
