@@ -22,7 +22,7 @@ const (
 
 // errNoPeople is the error where the platform has no people.
 func errNoPeople() error {
-	return anchor.NotFound("no_people", "this server has tokens only: people sign in on platform local").
+	return anchor.NotFound("no_people", "this server has no dashboard and no people: they are part of platform local").
 		Hintf("To let somebody use it, create a token: anchor tokens create NAME")
 }
 

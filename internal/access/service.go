@@ -20,6 +20,9 @@ type Ports struct {
 	Uses   Uses   // nil: the use of tokens is not stored
 	People People // nil: there are only tokens
 	Audit  Audit  // nil: there is no audit log
+
+	Passkeys Passkeys // nil: nobody signs in by a passkey
+	Box      Box      // seals the secrets of passwords; nil: nobody signs in by a password
 }
 
 // Options tune the use-case. The zero value is ready for production.
@@ -31,6 +34,8 @@ type Options struct {
 type Service struct {
 	Ports
 	Options
+	ceremonies ceremonies
+	tries      tries
 }
 
 // New returns the use-case over its ports.

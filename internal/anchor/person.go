@@ -93,3 +93,11 @@ type AuditFilter struct {
 	Before    int64  // only entries with a smaller Seq; 0 is no bound
 	Limit     int
 }
+
+// Passkey is a credential of a person (Web Authentication Level 3).
+type Passkey struct {
+	ID        string `json:"passkeyId"`
+	Name      string `json:"name"`
+	CreatedAt int64  `json:"createdAt"`
+	UsedAt    int64  `json:"usedAt,omitempty" doc:"Last sign-in by it; absent before the first"`
+}

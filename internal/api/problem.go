@@ -106,7 +106,9 @@ func internalProblem(ctx context.Context, log *slog.Logger, err error) *problem 
 	p := newProblem(http.StatusInternalServerError, "internal", "an internal error occurred",
 		"Search the server's log for the request id.")
 	p.RequestID = requestID(ctx)
-	log.ErrorContext(ctx, "request failed", "requestId", p.RequestID, "error", err)
+	if ctx.Err() == nil { // else the client is gone, and the error follows from that
+		log.ErrorContext(ctx, "request failed", "requestId", p.RequestID, "error", err)
+	}
 	return p
 }
 

@@ -81,6 +81,14 @@ var routes = []route{
 	{"GET", "/projects/P/series", "read", "", true},
 	{"GET", "/projects/P/deployments/D/changes", "read", "", true},
 	{"GET", "/me", "read", "", false},
+	{"GET", "/me/passkeys", "read", "", false},
+	{"POST", "/me/passkeys/begin", "read", `{"origin":"http://localhost:3080"}`, false},
+	{"POST", "/me/passkeys", "read", `{"id":"x","name":"laptop","response":{}}`, false},
+	{"DELETE", "/me/passkeys/K", "read", "", false},
+	{"GET", "/me/password", "read", "", false},
+	{"POST", "/me/password", "read", `{"password":"short"}`, false},
+	{"PUT", "/me/password", "read", `{"id":"x","code":"1"}`, false},
+	{"DELETE", "/me/password", "read", "", false},
 	{"GET", "/audit", "admin", "", false},
 	{"GET", "/people", "admin", "", false},
 	{"POST", "/people", "admin", `{"name":"Ada","role":"viewer"}`, false},
@@ -113,8 +121,8 @@ func (r route) limit() int {
 
 func TestRoutes_AreAllInTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
-	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true, "POST /sessions": true, "POST /sign-in-links/look": true}
-	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}")
+	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true, "POST /sessions": true, "POST /sessions/password": true, "POST /sessions/passkey": true, "POST /sessions/passkey/begin": true, "POST /sign-in-links/look": true}
+	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}", "/K", "/{passkeyId}")
 	for _, r := range routes {
 		path := names.Replace(r.path)
 		if strings.HasPrefix(path, "/projects/{projectId}/files/") {
@@ -307,7 +315,7 @@ func TestOpenAPI_Document(t *testing.T) {
 			}
 			ids[op.OperationID] = true
 			public := path == "/health" || path == "/version" || strings.HasPrefix(path, "/hooks/") || // signed
-				path == "/sessions" || path == "/sign-in-links/look" // by the secret of a link
+				strings.HasPrefix(path, "/sessions") || path == "/sign-in-links/look" // by the secret of a link
 			if (len(op.Security) == 0) != public {
 				t.Errorf("%s: security %v", name, op.Security)
 			}

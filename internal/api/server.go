@@ -136,6 +136,8 @@ func New(services Services, o Options) http.Handler {
 	s.tokenRoutes()
 	s.peopleRoutes()
 	s.sessionRoutes()
+	s.passkeyRoutes()
+	s.passwordRoutes()
 	s.auditRoutes()
 	s.changeRoutes()
 	s.gitRoutes(mux)

@@ -63,6 +63,9 @@ type Parts struct {
 	Settings project.SettingsRecords
 
 	People People // nil: there are tokens only, and no audit log
+	// Passkeys checks the passkeys of people, Box seals the secrets of their passwords; nil: they have none.
+	Passkeys access.Passkeys
+	Box      access.Box
 
 	Domains *Domains       // nil: custom domains cannot be attached
 	Builder deploy.Builder // nil: nothing is built from commits
@@ -136,7 +139,7 @@ func New(p Parts) *Anchor {
 }
 
 func newAccess(p Parts) access.Ports {
-	ports := access.Ports{Tokens: p.Records}
+	ports := access.Ports{Tokens: p.Records, Passkeys: p.Passkeys, Box: p.Box}
 	if p.People != nil {
 		ports.Uses, ports.People, ports.Audit = p.People, p.People, p.People
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/access/passkey"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/artifact"
@@ -76,7 +77,7 @@ func New(t testing.TB, o Options) *Anchor {
 		o.Artifacts = remover.artifacts
 	}
 	a.Anchor = core.New(core.Parts{
-		Records: a.Records, People: a.Records, Env: project.NewEnv(project.EnvPorts{Variables: a.Records, Box: box}, project.EnvOptions{}),
+		Records: a.Records, People: a.Records, Passkeys: passkey.Ceremonies{}, Box: box, Env: project.NewEnv(project.EnvPorts{Variables: a.Records, Box: box}, project.EnvOptions{}),
 		Artifacts: o.Artifacts, Platform: a.Platform, Deployments: remover, Projects: remover, Limiter: limiter{},
 		Runner:  queue.New(2),
 		Domains: a.world.parts(), Builder: builder{Anchor: a, app: buildApp(t)},

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -114,4 +115,74 @@ func (c *Client) Series(ctx context.Context, project string, d time.Duration, po
 // CreateTokenFor makes a token that may be for single projects and may expire.
 func (c *Client) CreateTokenFor(ctx context.Context, r wire.CreateToken) (wire.CreatedToken, error) {
 	return sendFetch[wire.CreatedToken](ctx, c, http.MethodPost, "/tokens", r)
+}
+
+// Ceremony is a ceremony of a passkey that has begun: options for the browser.
+type Ceremony struct {
+	ID      string          `json:"id"`
+	Options json.RawMessage `json:"options"`
+}
+
+// Passkeys lists the passkeys of the person of the session.
+func (c *Client) Passkeys(ctx context.Context) ([]anchor.Passkey, error) {
+	list, err := fetch[wire.Items[anchor.Passkey]](ctx, c, get("/me/passkeys", nil))
+	return list.Items, err
+}
+
+// BeginPasskey begins to register a passkey on a page of the origin.
+func (c *Client) BeginPasskey(ctx context.Context, origin string) (Ceremony, error) {
+	return sendFetch[Ceremony](ctx, c, http.MethodPost, "/me/passkeys/begin", wire.BeginPasskey{Origin: origin})
+}
+
+// AddPasskey stores a passkey.
+func (c *Client) AddPasskey(ctx context.Context, r wire.AddPasskey) (anchor.Passkey, error) {
+	return sendFetch[anchor.Passkey](ctx, c, http.MethodPost, "/me/passkeys", r)
+}
+
+// RemovePasskey removes a passkey of the person of the session.
+func (c *Client) RemovePasskey(ctx context.Context, id string) error {
+	return c.exec(ctx, http.MethodDelete, "/me/passkeys/"+url.PathEscape(id), nil)
+}
+
+// BeginPasskeySignIn begins to sign in by a passkey on a page of the origin.
+func (c *Client) BeginPasskeySignIn(ctx context.Context, origin string) (Ceremony, error) {
+	return sendFetch[Ceremony](ctx, c, http.MethodPost, "/sessions/passkey/begin", wire.BeginPasskey{Origin: origin})
+}
+
+// PasskeySignIn begins a session by a passkey.
+func (c *Client) PasskeySignIn(ctx context.Context, r wire.PasskeySignIn) (StartedSession, error) {
+	return sendFetch[StartedSession](ctx, c, http.MethodPost, "/sessions/passkey", r)
+}
+
+// PasswordSetup is what an authenticator app needs.
+type PasswordSetup struct {
+	ID     string `json:"id"`
+	Secret string `json:"secret"`
+	URI    string `json:"uri"`
+}
+
+// HasPassword reports whether the person of the session has a password.
+func (c *Client) HasPassword(ctx context.Context) (bool, error) {
+	has, err := fetch[wire.HasPassword](ctx, c, get("/me/password", nil))
+	return has.Set, err
+}
+
+// SetUpPassword begins to set a password.
+func (c *Client) SetUpPassword(ctx context.Context, password string) (PasswordSetup, error) {
+	return sendFetch[PasswordSetup](ctx, c, http.MethodPost, "/me/password", wire.SetPassword{Password: password})
+}
+
+// ConfirmPassword makes the password that was set up work.
+func (c *Client) ConfirmPassword(ctx context.Context, id, code string) error {
+	return c.exec(ctx, http.MethodPut, "/me/password", wire.ConfirmPassword{ID: id, Code: code})
+}
+
+// RemovePassword removes the password of the person of the session.
+func (c *Client) RemovePassword(ctx context.Context) error {
+	return c.exec(ctx, http.MethodDelete, "/me/password", nil)
+}
+
+// PasswordSignIn begins a session by a password and a code.
+func (c *Client) PasswordSignIn(ctx context.Context, r wire.PasswordSignIn) (StartedSession, error) {
+	return sendFetch[StartedSession](ctx, c, http.MethodPost, "/sessions/password", r)
 }

@@ -216,6 +216,11 @@ func (c *Client) Rollback(ctx context.Context, project string, r wire.Rollback) 
 	return sendFetch[wire.RolledBack](ctx, c, http.MethodPost, projectPath(project, "rollback"), r)
 }
 
+// Live returns the live pointer of a project, ErrNotFound before its first release.
+func (c *Client) Live(ctx context.Context, project string) (anchor.Live, error) {
+	return fetch[anchor.Live](ctx, c, get(projectPath(project, "live"), nil))
+}
+
 // Releases lists a project's releases, newest first.
 func (c *Client) Releases(ctx context.Context, project string, p anchor.Page) (anchor.List[anchor.Release], error) {
 	return fetch[anchor.List[anchor.Release]](ctx, c, get(projectPath(project, "releases"), paging(p)))

@@ -48,3 +48,44 @@ type SignIn struct {
 type LinkHolder struct {
 	Name string `json:"name" doc:"Of the person whom the link signs in"`
 }
+
+// BeginPasskey is the body of POST /me/passkeys/begin and /sessions/passkey/begin.
+type BeginPasskey struct {
+	Origin string `json:"origin" minLength:"1" maxLength:"300" example:"https://anchor.example.com" doc:"Origin of the page that asks the browser"`
+}
+
+// PasskeySignIn is the body of POST /sessions/passkey.
+type PasskeySignIn struct {
+	ID       string         `json:"id" maxLength:"100" doc:"Of the ceremony"`
+	Response map[string]any `json:"response" doc:"What navigator.credentials.get returned, as JSON"`
+}
+
+// AddPasskey is the body of POST /me/passkeys.
+type AddPasskey struct {
+	ID       string         `json:"id" maxLength:"100" doc:"Of the ceremony"`
+	Name     string         `json:"name" minLength:"1" maxLength:"100"`
+	Response map[string]any `json:"response" doc:"What navigator.credentials.create returned, as JSON"`
+}
+
+// PasswordSignIn is the body of POST /sessions/password.
+type PasswordSignIn struct {
+	Name     string `json:"name" maxLength:"100"`
+	Password string `json:"password" maxLength:"1000"`
+	Code     string `json:"code" maxLength:"20" doc:"Of the authenticator app; each works once"`
+}
+
+// HasPassword answers GET /me/password.
+type HasPassword struct {
+	Set bool `json:"set"`
+}
+
+// SetPassword is the body of POST /me/password.
+type SetPassword struct {
+	Password string `json:"password" maxLength:"1000"`
+}
+
+// ConfirmPassword is the body of PUT /me/password.
+type ConfirmPassword struct {
+	ID   string `json:"id" maxLength:"100" doc:"Of the setup"`
+	Code string `json:"code" maxLength:"20" doc:"Of the authenticator app"`
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/records"
@@ -34,7 +35,7 @@ func (s *Store) ChangePeople(ctx context.Context, change func([]anchor.Person) (
 		if err != nil {
 			return err
 		}
-		after, err := change(before)
+		after, err := change(slices.Clone(before)) // it may change the list in place
 		if err != nil {
 			return err
 		}

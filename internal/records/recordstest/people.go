@@ -3,6 +3,7 @@ package recordstest
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -64,6 +65,9 @@ func testPeople(b peopleBench) {
 		b.Errorf("the error is %v", err)
 	}
 	b.same(must(b.p.People(b.ctx))(b.bench), []anchor.Person{ada, eve})
+	tom := b.add("Tom")
+	b.ok(b.p.ChangePeople(b.ctx, func(all []anchor.Person) ([]anchor.Person, error) { return slices.Delete(all, 1, 2), nil })) // in place
+	b.same(must(b.p.People(b.ctx))(b.bench), []anchor.Person{ada, tom})
 	eve.Name, eve.Projects = "Ada", map[anchor.ProjectID]anchor.Role{"p": anchor.RoleAdmin}
 	b.ok(b.p.ChangePeople(b.ctx, func([]anchor.Person) ([]anchor.Person, error) { return []anchor.Person{eve}, nil }))
 	b.same(must(b.p.People(b.ctx))(b.bench), []anchor.Person{eve})
