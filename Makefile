@@ -105,6 +105,19 @@ $(PAYLOADS)/node_modules/.stamp: $(PAYLOADS)/package-lock.json $(PAYLOADS)/cut.m
 	node $(PAYLOADS)/cut.mjs
 	touch $@
 
+# The accessibility checks of the dashboard's browser test.
+.PHONY: axe
+axe: e2e/axe/node_modules/.stamp
+
+e2e/axe/node_modules/.stamp: e2e/axe/package-lock.json
+	npm ci --prefix e2e/axe --ignore-scripts --no-audit --no-fund --loglevel error
+	touch $@
+
+# The Go code of the dashboard's pages, which is committed.
+.PHONY: templ
+templ:
+	$(GO) tool -modfile=tools/go.mod templ generate -path internal/dashboard -log-level error
+
 # Most tests wait: for emulators, for Node.js, for time limits. Three packages at a time, and
 # four of the parallel tests of each, keep two processors busy.
 TEST := $(GO) test -p 3 -parallel 4 -timeout 20m
@@ -125,7 +138,7 @@ plain = $$($(GO) list ./... | grep -vE '/internal/'; $(GO) list ./internal/... |
 
 .PHONY: test
 test: lint ## All tests but the slow suite; RACE=1: under the race detector
-	@$(MAKE) --no-print-directory -j2 examples chromium emulators payloads
+	@$(MAKE) --no-print-directory -j2 examples chromium emulators payloads axe
 ifeq ($(RACE),)
 	$(TEST) ./...
 else

@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 
 	// The spine: the use-cases, and the records behind them.
 	"internal/access":                   {"internal/anchor"},
+	"internal/access/passkey":           {"internal/anchor"},
 	"internal/deploy":                   {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/release", "internal/retry"},
 	"internal/deploy/platformtest":      {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/deploy", "internal/release"},
 	"internal/deploy/queue":             {"internal/anchor", "internal/deploy", "internal/keylock"},
@@ -56,6 +57,9 @@ var arrows = map[string][]string{
 	"internal/api/filepack": {"internal/anchor", "internal/artifact"},
 	"internal/api/mcp":      {"internal/anchor", "internal/api/client", "internal/api/wire"},
 	"internal/api/wire":     {"internal/anchor", "internal/artifact", "internal/domains"},
+
+	// The spine: the dashboard.
+	"internal/dashboard": {"internal/anchor", "internal/api/client", "internal/api/wire"},
 
 	// One machine.
 	"internal/local/acme":            {"internal/anchor", "internal/atomicfile", "internal/domains", "internal/keylock", "internal/retry"},

@@ -16,6 +16,7 @@ import (
 
 // counted is an api.Traffic that records how far it is asked to look back.
 type counted struct {
+	api.Traffic
 	stats wire.Stats
 	last  time.Duration
 }

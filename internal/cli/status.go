@@ -259,10 +259,40 @@ func localOpenNext() (wire.Check, bool) {
 }
 
 func (s *shell) openCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "open [ID]", Short: "Open the site, or one deployment, in a browser", Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return s.runOpen(cmd.Context(), args) },
+	var dashboard bool
+	cmd := &cobra.Command{
+		Use: "open [ID]", Short: "Open the site, one deployment, or the dashboard in a browser", Args: cobra.MaximumNArgs(1),
+		Long: "Opens the site of the project, the deployment ID, or the dashboard in a browser, and\n" +
+			"prints the URL. The URL of the dashboard signs the owner in once, within 15 minutes.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dashboard && len(args) > 0 {
+				return usagef("--dashboard opens no deployment; leave out the ID or the flag")
+			}
+			if dashboard {
+				return s.openDashboard(cmd.Context())
+			}
+			return s.runOpen(cmd.Context(), args)
+		},
 	}
+	cmd.Flags().BoolVar(&dashboard, "dashboard", false, "open the dashboard and sign in")
+	return cmd
+}
+
+// openDashboard opens a link that signs in. A token without a person signs the oldest owner in.
+func (s *shell) openDashboard(ctx context.Context) error {
+	c, err := s.newClient()
+	if err != nil {
+		return err
+	}
+	link, err := c.SignInLink(ctx, "me")
+	if err != nil {
+		return err
+	}
+	url := c.Base() + link.Path
+	if s.IsTerminal && !s.json {
+		openBrowser(ctx, url)
+	}
+	return s.printResult(opened{url}, func(w io.Writer) { fmt.Fprintln(w, url) })
 }
 
 type opened struct {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/user"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,8 @@ func (s *shell) tokensCommand() *cobra.Command {
 
 func (s *shell) createTokenCommand() *cobra.Command {
 	var scope string
+	var projects []string
+	var expires time.Duration
 	cmd := &cobra.Command{
 		Use: "create [NAME]", Short: "Create a token and show its secret once", Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -26,10 +29,19 @@ func (s *shell) createTokenCommand() *cobra.Command {
 			if len(args) == 1 {
 				name = args[0]
 			}
-			return s.createToken(cmd.Context(), name, anchor.Scope(scope))
+			if expires < 0 {
+				return usagef("--expires is %s; it must be positive", expires)
+			}
+			want := wire.CreateToken{Name: name, Scope: anchor.Scope(scope), Projects: projects}
+			if expires > 0 {
+				want.ExpiresAt = time.Now().Add(expires).UnixMilli()
+			}
+			return s.createToken(cmd.Context(), want)
 		},
 	}
 	cmd.Flags().StringVar(&scope, "scope", string(anchor.ScopeDeploy), "scope of the token: read, deploy or admin")
+	cmd.Flags().StringArrayVar(&projects, "for-project", nil, "slug of a project; the token is for such projects only")
+	cmd.Flags().DurationVar(&expires, "expires", 0, "time after which the token expires, such as 720h (default: never)")
 	return cmd
 }
 
@@ -45,15 +57,15 @@ func whoAndWhere() string {
 	return name
 }
 
-func (s *shell) createToken(ctx context.Context, name string, scope anchor.Scope) error {
-	if !scope.Known() {
-		return usagef("--scope is %q; it must be read, deploy or admin", scope)
+func (s *shell) createToken(ctx context.Context, want wire.CreateToken) error {
+	if !want.Scope.Known() {
+		return usagef("--scope is %q; it must be read, deploy or admin", want.Scope)
 	}
 	c, err := s.newClient()
 	if err != nil {
 		return err
 	}
-	t, err := c.CreateToken(ctx, name, scope)
+	t, err := c.CreateTokenFor(ctx, want)
 	if err != nil {
 		return err
 	}
@@ -83,8 +95,11 @@ func (s *shell) listTokens(ctx context.Context) error {
 		var rows [][]string
 		for _, t := range tokens {
 			state := "valid"
-			if t.RevokedAt > 0 {
+			switch {
+			case t.RevokedAt > 0:
 				state = "revoked"
+			case t.ExpiresAt > 0 && t.ExpiresAt <= time.Now().UnixMilli():
+				state = "expired"
 			}
 			rows = append(rows, []string{t.ID, string(t.Scope), state, formatAge(t.CreatedAt), cleanText(t.Name)})
 		}

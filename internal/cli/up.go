@@ -179,14 +179,30 @@ func (s *shell) printReady(r server.Ready) {
 		return
 	}
 	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paintText(green, "✓"))
-	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"", r.Admin}, {"Data", r.Data}, {"Token", r.TokenFile}} {
+	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"", r.Admin}, {"Pages", s.dashboardLink(r)}, {"Data", r.Data}, {"Token", r.TokenFile}} {
 		if row[1] == "" {
 			continue
 		}
 		fmt.Fprintf(s.Out, "  %s %s\n", s.paintText(dim, fmt.Sprintf("%-6s", row[0])), row[1])
 	}
+	if s.IsTerminal && r.SignIn != nil {
+		fmt.Fprintf(s.Out, "\n  The link to the dashboard signs you in once, within 15 minutes. For another one,\n  run anchor open --dashboard.\n")
+	}
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(s.Out, "\n  Note: %s.\n", warning)
 	}
 	fmt.Fprintf(s.Out, "\n  To deploy an app, run %s. To stop the server, press Ctrl-C.\n", s.paintText(cyan, "anchor deploy ./my-next-app"))
+}
+
+// dashboardLink returns a link that signs in. What is not a terminal is a log, most likely, where a link would be
+// read by others.
+func (s *shell) dashboardLink(r server.Ready) string {
+	if !s.IsTerminal || r.SignIn == nil {
+		return r.Dashboard
+	}
+	link, err := r.SignIn()
+	if err != nil {
+		return r.Dashboard
+	}
+	return link
 }

@@ -1,14 +1,17 @@
 package series
 
 import (
+	"database/sql"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/meter"
+	"github.com/anchor-deploy/anchor/internal/local/metrics"
 	"github.com/anchor-deploy/anchor/internal/testleak"
 )
 
@@ -169,4 +172,37 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%v: %+v", err, again)
 		}
 	})
+}
+
+func TestStore_Buckets(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "traffic.db"))
+	now := time.Unix(1_800_000_000, 0)
+	for i, requests := range []int64{1, 2, 4} {
+		d := metrics.Delta{Project: "p", Deployment: string(rune('a' + i)), Totals: metrics.Totals{Requests: requests}}
+		err := s.change(t.Context(), "add", func(tx *sql.Tx) error {
+			return addPoint(t.Context(), tx, Step, now.Add(-time.Duration(i)*30*time.Second).Unix(), &d)
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	buckets, step, err := s.Buckets(t.Context(), "p", now.Add(-2*time.Minute), now, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []int64
+	for _, b := range buckets {
+		got = append(got, b.Requests)
+	}
+	if step != 30*time.Second || !slices.Equal(got, []int64{0, 4, 2, 1}) || !buckets[3].At.Equal(now) {
+		t.Errorf("the buckets of %s are %v, the last one of %s", step, got, buckets[3].At)
+	}
+	for _, last := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour, 30 * 24 * time.Hour} {
+		for _, most := range []int{2, 7, 180, 500} {
+			buckets, step, err := s.Buckets(t.Context(), "p", now.Add(-last), now, most)
+			if err != nil || len(buckets) > most || len(buckets) == 0 || step%Step != 0 {
+				t.Errorf("%s in at most %d: %d buckets of %s, %v", last, most, len(buckets), step, err)
+			}
+		}
+	}
 }

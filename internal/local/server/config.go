@@ -80,9 +80,13 @@ type Ready struct {
 	HTTPS     string   `json:"https,omitempty"` // the same over TLS, where there are certificates for it
 	APIURL    string   `json:"api"`
 	Admin     string   `json:"admin,omitempty"`    // the API and Git on a name of their own
+	Dashboard string   `json:"dashboard"`          // where people sign in
 	Data      string   `json:"data"`               // absolute
 	TokenFile string   `json:"tokenFile"`          // where the CLI finds the admin token
 	Warnings  []string `json:"warnings,omitempty"` // what is not as it should be
+
+	// SignIn makes a link that signs the owner in once.
+	SignIn func() (string, error) `json:"-"`
 }
 
 // keepAssets is the default of KeepAssets, and skewProtection that of SkewProtection.

@@ -15,10 +15,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/access/passkey"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/core"
+	"github.com/anchor-deploy/anchor/internal/dashboard"
 	"github.com/anchor-deploy/anchor/internal/deploy/queue"
 	"github.com/anchor-deploy/anchor/internal/local/acme"
 	"github.com/anchor-deploy/anchor/internal/local/alerts"
@@ -112,6 +114,9 @@ func Run(ctx context.Context, c Config) error {
 	a.onClose(func() error { stop(); background.Wait(); return nil })
 	token, err := a.localToken(ctx)
 	if err != nil {
+		return err
+	}
+	if err := a.core.Access.EnsureOwner(ctx, firstOwner); err != nil {
 		return err
 	}
 	return a.serveUntil(ctx, token)
@@ -248,7 +253,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 
 	a.openAlerts(box)
 	a.core = core.New(core.Parts{
-		Records: a.store, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
+		Records: a.store, People: a.store, Passkeys: passkey.Ceremonies{}, Box: box, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
 		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
 		Projects: projectFiles{a}, Limiter: limiter{a.platform, a}, Domains: a.domainParts(),
 		URLs:    a.URLs,
@@ -300,9 +305,13 @@ const apiConnections = 512
 
 func (a *app) apiServer() *http.Server {
 	connections := &api.Connections{Max: apiConnections}
-	a.handler = api.New(a.buildServices(), api.Options{
+	pages := dashboard.New(dashboard.Config{Version: a.Version, Log: a.Log, Secure: a.isSecure})
+	services := a.buildServices()
+	services.Pages = pages
+	a.handler = api.New(services, api.Options{
 		Version: a.Version, Log: a.Log, Hosts: a.apiHosts(), TrustedProxies: a.proxies,
 	})
+	pages.API = a.handler
 	return &http.Server{
 		Handler:           a.handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -370,6 +379,7 @@ func (a *app) describeReady(ctx context.Context) Ready {
 	r := Ready{
 		SiteURL: a.sitesOrigin().originOf("<project>." + a.BaseDomain), APIURL: apiURL(a.api),
 		Data: a.Data, TokenFile: a.tokenFile(), HTTPS: a.httpsURL(), Admin: a.adminURL(),
+		Dashboard: a.dashboardURL(), SignIn: func() (string, error) { return a.signInURL(ctx) },
 	}
 	if !a.isIsolated() {
 		r.Warnings = append(r.Warnings, a.isolationGap())
