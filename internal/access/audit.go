@@ -6,6 +6,9 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
+// HasAudit reports whether there is an audit log.
+func (s *Service) HasAudit() bool { return s.Audit != nil }
+
 // Record adds a change to the audit log, durable on return. Where there is none it does nothing.
 func (s *Service) Record(ctx context.Context, e anchor.AuditEntry) error {
 	if s.Audit == nil {

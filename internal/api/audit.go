@@ -66,7 +66,7 @@ var targets = []string{"deploymentId", "domainId", "name", "number", "passkeyId"
 // beginChange notes, before a change, what is changed: afterwards it may be gone.
 func (s *server) beginChange(ctx huma.Context, next func(huma.Context)) {
 	a := admittedOf(ctx.Context())
-	if op := ctx.Operation(); isChange(op) && a.actor.Kind != "" {
+	if op := ctx.Operation(); isChange(op) && a.actor.Kind != "" && s.Access.HasAudit() {
 		r, _ := humago.Unwrap(ctx)
 		a.change = anchor.AuditEntry{Action: op.OperationID, From: s.clientAddress(r)}
 		if id := ctx.Param("projectId"); id != "" {

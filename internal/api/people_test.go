@@ -118,6 +118,30 @@ func TestRoles_OfOneProject(t *testing.T) {
 	call(t, base, "POST", "/people", token, `{"name":"Eve","role":"owner"}`, nil).isProblem(t, 403, "token_of_other_project")
 }
 
+// TestSignInLinks_NeedTheRole asks for links with tokens and sessions that must not get them.
+func TestSignInLinks_NeedTheRole(t *testing.T) {
+	a := people(t)
+	base := serve(t, a)
+	p, err := a.Projects.Create(t.Context(), "shop", "main")
+	check(t, err)
+	bound, _, err := a.Access.CreateToken(t.Context(), operator, access.NewToken{Name: "ci", Scope: anchor.ScopeAdmin, Projects: []anchor.ProjectID{p.ID}})
+	check(t, err)
+	viewer := signedIn(t, a, anchor.Person{Name: "Ada", Role: anchor.RoleViewer})
+	for _, path := range []string{"/people/me/links", "/people/owner/links", "/people/Ada/links"} {
+		for _, token := range []string{apitest.ReadToken, apitest.DeployToken, bound} {
+			call(t, base, "POST", path, token, "", nil).isProblem(t, 403, "role_too_small")
+		}
+	}
+	for _, path := range []string{"/people/owner/sessions", "/people/owner/links"} {
+		method := map[bool]string{true: "POST", false: "GET"}[strings.HasSuffix(path, "links")]
+		call(t, base, method, path, viewer, "", nil).isProblem(t, 403, "role_too_small")
+	}
+	call(t, base, "POST", "/people/me/links", viewer, "", nil).is(t, 201)
+	call(t, base, "POST", "/people/me/links", apitest.AdminToken, "", nil).is(t, 201)
+	call(t, base, "GET", "/me/passkeys", apitest.AdminToken, "", nil).isProblem(t, 403, "not_a_person")
+	call(t, base, "DELETE", "/me/password", apitest.AdminToken, "", nil).isProblem(t, 403, "not_a_person")
+}
+
 // TestPeople_NobodyGivesMoreThanTheyHave is an admin who tries to become an owner.
 func TestPeople_NobodyGivesMoreThanTheyHave(t *testing.T) {
 	a := people(t)

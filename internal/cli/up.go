@@ -179,11 +179,11 @@ func (s *shell) printReady(r server.Ready) {
 		return
 	}
 	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paintText(green, "✓"))
-	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"", r.Admin}, {"Pages", s.dashboardLink(r)}, {"Data", r.Data}, {"Token", r.TokenFile}} {
+	for _, row := range [][2]string{{"Sites", r.SiteURL}, {"", r.HTTPS}, {"API", r.APIURL}, {"", r.Admin}, {"Dashboard", s.dashboardLink(r)}, {"Data", r.Data}, {"Token", r.TokenFile}} {
 		if row[1] == "" {
 			continue
 		}
-		fmt.Fprintf(s.Out, "  %s %s\n", s.paintText(dim, fmt.Sprintf("%-6s", row[0])), row[1])
+		fmt.Fprintf(s.Out, "  %s %s\n", s.paintText(dim, fmt.Sprintf("%-9s", row[0])), row[1])
 	}
 	if s.IsTerminal && r.SignIn != nil {
 		fmt.Fprintf(s.Out, "\n  The link to the dashboard signs you in once, within 15 minutes. For another one,\n  run anchor open --dashboard.\n")

@@ -332,6 +332,36 @@ func TestPages_EscapeNames(t *testing.T) {
 	}
 }
 
+// TestLogs_EndWithTheSession follows the logs while the person is removed.
+func TestLogs_EndWithTheSession(t *testing.T) {
+	w := serve(t, false)
+	if _, err := w.Projects.Create(t.Context(), "shop", "main"); err != nil {
+		t.Fatal(err)
+	}
+	operator := access.Actor{Kind: access.KindToken, Role: anchor.RoleOwner}
+	_, link, err := w.Access.Invite(t.Context(), operator, anchor.Person{Name: "Ada", Role: anchor.RoleViewer})
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, _ := w.send("POST", "/dashboard/sign-in", "", url.Values{"link": {link.Secret}})
+	r, err := http.NewRequestWithContext(t.Context(), "GET", w.url+"/dashboard/projects/shop/logs/tail", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.AddCookie(res.Cookies()[0])
+	stream, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	if _, err := w.Access.Remove(t.Context(), operator, "Ada"); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(stream.Body); err != nil || !strings.Contains(string(text), "event: end") {
+		t.Errorf("the stream ends with %v: %s", err, text)
+	}
+}
+
 // TestPages_Live reads the stream of a page before and after a change.
 func TestPages_Live(t *testing.T) {
 	w := serve(t, false)

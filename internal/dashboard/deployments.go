@@ -1,10 +1,13 @@
 package dashboard
 
 import (
+	"context"
+	"errors"
 	"iter"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
@@ -236,14 +239,43 @@ func showLogs(r request) (view, error) {
 
 func (d *Dashboard) streamLogs(w http.ResponseWriter, r *http.Request) {
 	if in, ok := d.enter(w, r); ok {
-		d.streamLines(w, in, in.api.FollowLogs(r.Context(), r.PathValue("project"), "", 200))
+		ctx, stop := d.whileSignedIn(in)
+		defer stop()
+		d.streamLines(w, in, in.api.FollowLogs(ctx, r.PathValue("project"), "", 200))
 	}
 }
 
 func (d *Dashboard) streamBuildLog(w http.ResponseWriter, r *http.Request) {
 	if in, ok := d.enter(w, r); ok {
-		d.streamLines(w, in, in.api.FollowBuildLog(r.Context(), r.PathValue("project"), anchor.DeploymentID(r.PathValue("deployment"))))
+		ctx, stop := d.whileSignedIn(in)
+		defer stop()
+		d.streamLines(w, in, in.api.FollowBuildLog(ctx, r.PathValue("project"), anchor.DeploymentID(r.PathValue("deployment"))))
 	}
+}
+
+// whileSignedIn returns a context that ends with the request, and soon after the session has ended or the person may not
+// see the project any more: a stream of lines is authorized when it begins.
+func (d *Dashboard) whileSignedIn(in request) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(in.Context())
+	go func() {
+		tick := time.NewTicker(d.Refresh)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			switch _, err := in.project(); anchor.KindOf(err) {
+			case anchor.KindUnauthorized, anchor.KindForbidden, anchor.KindNotFound:
+				if err != nil {
+					stop()
+					return
+				}
+			}
+		}
+	}()
+	return ctx, stop
 }
 
 // streamLines sends log lines as server-sent events until they end.
@@ -252,7 +284,7 @@ func (d *Dashboard) streamLines(w http.ResponseWriter, in request, lines iter.Se
 	out.comment()
 	for line, err := range lines {
 		if err != nil {
-			if in.Context().Err() == nil {
+			if !errors.Is(err, context.Canceled) { // which is one of a client that is gone, or of a session that has ended
 				out.send("problem", describeProblem(err).Message)
 			}
 			break

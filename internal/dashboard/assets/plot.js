@@ -14,6 +14,8 @@ function marks(releases) {
         c.save();
         c.strokeStyle = c.fillStyle = color("--accent");
         c.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+        c.textAlign = "left";
+        c.textBaseline = "alphabetic";
         c.lineWidth = devicePixelRatio;
         c.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
         let free = left + width + 1; // the newest ones have texts first: those of releases one after the other would overlap
