@@ -237,3 +237,11 @@ func olderAudit(entries []anchor.AuditEntry, project, actor string) string {
 	last := entries[len(entries)-1].Seq
 	return address("audit") + "?" + url.Values{"project": {project}, "actor": {actor}, "before": {strconv.FormatInt(last, 10)}}.Encode()
 }
+
+// sentence makes words of a name of the API: "no_such_domain" is "No such domain".
+func sentence(name string) string {
+	if name == "" {
+		return name
+	}
+	return strings.ToUpper(name[:1]) + strings.ReplaceAll(name[1:], "_", " ")
+}

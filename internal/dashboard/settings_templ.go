@@ -285,7 +285,7 @@ func domainCard(p wire.Project, d wire.Domain, may bool) templ.Component {
 						return templ_7745c5c3_Err
 					}
 				} else {
-					templ_7745c5c3_Err = state("bad", string(c.State)).Render(ctx, templ_7745c5c3_Buffer)
+					templ_7745c5c3_Err = state("bad", sentence(string(c.State))).Render(ctx, templ_7745c5c3_Buffer)
 					if templ_7745c5c3_Err != nil {
 						return templ_7745c5c3_Err
 					}
