@@ -9,13 +9,14 @@ import (
 // HasAudit reports whether there is an audit log.
 func (s *Service) HasAudit() bool { return s.Audit != nil }
 
-// Record adds a change to the audit log, durable on return. Where there is none it does nothing.
+// Record adds a change to the audit log, durable on return, also when ctx has ended: who closes the connection in time
+// must not leave a change without an entry. Where there is no log it does nothing.
 func (s *Service) Record(ctx context.Context, e anchor.AuditEntry) error {
 	if s.Audit == nil {
 		return nil
 	}
 	e.At = s.now()
-	return s.Audit.AppendAudit(ctx, e)
+	return s.Audit.AppendAudit(context.WithoutCancel(ctx), e)
 }
 
 // Changes returns entries of the audit log, newest first.

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -237,6 +238,17 @@ func TestAudit_NamesChanges(t *testing.T) {
 	call(t, base, "GET", "/audit?limit=1&before="+fmt.Sprint(log.Items[0].Seq), session, "", nil).decode(t, &log)
 	if len(log.Items) != 1 || log.Items[0].Action != "set-person" {
 		t.Errorf("the next page is %+v", log.Items)
+	}
+}
+
+// TestAudit_OutlivesTheRequest records a change of a client that is gone.
+func TestAudit_OutlivesTheRequest(t *testing.T) {
+	a := people(t)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	check(t, a.Access.Record(ctx, anchor.AuditEntry{Action: "create-project"}))
+	if log, err := a.Access.Changes(t.Context(), anchor.AuditFilter{Limit: 10}); err != nil || len(log) != 1 {
+		t.Errorf("the log is %+v, %v", log, err)
 	}
 }
 

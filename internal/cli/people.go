@@ -186,7 +186,9 @@ func (s *shell) removePersonCommand() *cobra.Command {
 			if err := c.RemovePerson(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			return s.printResult(removedPerson{args[0]}, func(w io.Writer) { fmt.Fprintf(w, "Removed %s.\n", cleanText(args[0])) })
+			return s.printResult(removedPerson{args[0]}, func(w io.Writer) {
+				fmt.Fprintf(w, "Removed %s.\nTokens that they created stay valid: see anchor tokens list --json, createdBy.\n", cleanText(args[0]))
+			})
 		},
 	}
 }
