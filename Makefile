@@ -124,7 +124,7 @@ TEST := $(GO) test -p 3 -parallel 4 -timeout 20m
 
 # The race detector has nothing to find in packages that neither start goroutines nor share state
 # between them. A package that is not listed here is tested under the detector, too.
-UNRACED := access|api/filepack|artifact/opennext|artifact/staticfile|aws/awserr|aws/awsretry|aws/codebuild|aws/companion|aws/install|aws/install/pack|local/discovery|local/worker/egress|release/guard|testleak|testport
+UNRACED := api/filepack|artifact/opennext|artifact/staticfile|aws/awserr|aws/awsretry|aws/codebuild|aws/companion|aws/install|aws/install/pack|local/discovery|local/worker/egress|release/guard|testleak|testport
 
 # Tests of the walls around a child process, and the conformance tests on moto, which run
 # on MiniStack under the detector. Nearly all of their time is the other process's.
