@@ -21,7 +21,6 @@ type Actor struct {
 const (
 	KindPerson = "person"
 	KindToken  = "token"
-	KindNobody = "nobody"
 )
 
 // actorOf returns the actor of a token. A token of scope admin for all projects is made by an owner

@@ -74,7 +74,7 @@ type SignInLink struct {
 type AuditEntry struct {
 	Seq       int64     `json:"seq" doc:"Grows with every change"`
 	At        int64     `json:"at" doc:"Unix milliseconds"`
-	ActorKind string    `json:"actorKind" enum:"person,token,nobody" doc:"nobody: a sign-in, before it is known whose it is"`
+	ActorKind string    `json:"actorKind" enum:"person,token"`
 	ActorID   string    `json:"actorId,omitempty"`
 	Actor     string    `json:"actor" doc:"Name of the person or the token at that time"`
 	Action    string    `json:"action" doc:"Operation of the API, as in its OpenAPI document"`

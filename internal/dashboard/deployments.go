@@ -35,9 +35,7 @@ type deploymentList struct {
 	Items         []wire.Deployment
 	Next          string
 	Query, Status string
-	Branches      []string
 	May           bool
-	Live          *anchor.Deployment
 }
 
 // mostSearched is how many deployments a filter looks at for one page.
@@ -266,12 +264,10 @@ func (d *Dashboard) whileSignedIn(in request) (context.Context, context.CancelFu
 			case <-ctx.Done():
 				return
 			}
-			switch _, err := in.project(); anchor.KindOf(err) {
-			case anchor.KindUnauthorized, anchor.KindForbidden, anchor.KindNotFound:
-				if err != nil {
-					stop()
-					return
-				}
+			_, err := in.project()
+			if err != nil && slices.Contains([]anchor.Kind{anchor.KindUnauthorized, anchor.KindForbidden, anchor.KindNotFound}, anchor.KindOf(err)) {
+				stop()
+				return
 			}
 		}
 	}()

@@ -58,7 +58,7 @@ func showProjects(r request) (view, error) {
 		}
 		rows = append(rows, row)
 	}
-	return view{Title: "Projects", Section: "projects", Every: 5 * time.Second, Live: projectList(rows), Rest: newProject(r.me.Role.Allows(anchor.ScopeDeploy), len(rows) == 0)}, nil
+	return view{Title: "Projects", Section: "projects", Every: 5 * time.Second, Live: projectList(rows), Rest: newProject(r.me.Role.Allows(anchor.ScopeDeploy))}, nil
 }
 
 func createProject(r request) (string, error) {
