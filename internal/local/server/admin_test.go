@@ -111,7 +111,10 @@ func TestAdminDomain_IsNoSites(t *testing.T) {
 			t.Fatalf("the deployment answers %d %s", code, body)
 		}
 	}
-	for _, path := range []string{"/", "/public.txt", "/_next/static/chunks/one.js"} {
+	if code, body := f.ask(f.ready.Admin+"/", adminDomain, adminDomain, ""); code != http.StatusOK || !strings.Contains(body, "Sign in to Anchor") {
+		t.Errorf("/: the admin domain answers %d %s", code, body)
+	}
+	for _, path := range []string{"/public.txt", "/_next/static/chunks/one.js"} {
 		code, body := f.ask(f.ready.Admin+path, adminDomain, adminDomain, "")
 		if code != http.StatusNotFound || !strings.Contains(body, "no_such_route") {
 			t.Errorf("%s: the admin domain answers %d %s", path, code, body)
