@@ -24,6 +24,9 @@ func openIdle(ctx context.Context, address string, n int) (idle []net.Conn, err 
 		if err != nil {
 			return idle, err
 		}
+		if err := res.Body.Close(); err != nil {
+			return idle, err
+		}
 		if res.StatusCode != http.StatusOK {
 			return idle, fmt.Errorf("connection %d: status %d", i, res.StatusCode)
 		}

@@ -59,7 +59,8 @@ func measureOverload(ctx context.Context, l *lab) ([]result, error) {
 		}
 	}
 	over := time.Now()
-	recovered, after := time.Duration(0), loaded{}
+	var recovered time.Duration
+	var after loaded
 	for {
 		if after, err = wrk(ctx, load{connections: dynamicConnections, length: time.Second, url: full.url, host: shopHost}); err == nil && after.perSecond >= .9*before.perSecond {
 			recovered = time.Since(over)

@@ -88,7 +88,7 @@ var ownTags = []string{"Project", "ManagedBy", "Installation"}
 
 // CheckSettings refuses settings that AWS would refuse, or that would separate resources from Anchor.
 func CheckSettings(s Settings) error {
-	if err := s.FunctionSettings.check(""); err != nil {
+	if err := s.check(""); err != nil {
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Functions)) {
@@ -268,14 +268,6 @@ type ProjectSettings struct {
 	Effective Settings  `json:"effective" doc:"Both together"`
 	AppliedAt int64     `json:"appliedAt,omitempty" doc:"When those that need no deployment were applied last, in Unix milliseconds"`
 	Failure   string    `json:"failure,omitempty" doc:"Why some of those were not applied; they are tried again"`
-}
-
-func cmpOr[T comparable](a, b T) T {
-	var zero T
-	if a != zero {
-		return a
-	}
-	return b
 }
 
 func nilIfEmpty[V any](m map[string]V) map[string]V {

@@ -23,9 +23,8 @@ type admittedKey struct{}
 
 // admitted is a request that its actor may make.
 type admitted struct {
-	actor   access.Actor
-	project anchor.Project // of a change in a project
-	change  anchor.AuditEntry
+	actor  access.Actor
+	change anchor.AuditEntry
 }
 
 // admittedOf returns the request that ctx belongs to. It is not nil in the handler of a route that is not public.

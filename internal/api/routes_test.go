@@ -78,6 +78,12 @@ var routes = []route{
 	{"POST", "/projects/P/domains/N/check", "deploy", "", true},
 	{"POST", "/projects/P/domains/N/move", "admin", `{"projectId":"other"}`, true},
 	{"GET", "/projects/P/logs", "read", "", true},
+	{"GET", "/projects/P/errors", "read", "", true},
+	{"GET", "/projects/P/errors/E", "read", "", true},
+	{"GET", "/alerts", "admin", "", false},
+	{"POST", "/alerts", "admin", `{"kind":"slack","url":"https://example.com/hook"}`, false},
+	{"DELETE", "/alerts/C", "admin", "", false},
+	{"POST", "/alerts/C/test", "admin", "", false},
 	{"GET", "/projects/P/series", "read", "", true},
 	{"GET", "/projects/P/deployments/D/changes", "read", "", true},
 	{"GET", "/me", "read", "", false},
@@ -122,7 +128,7 @@ func (r route) limit() int {
 func TestRoutes_AreAllInTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
 	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true, "POST /sessions": true, "POST /sessions/password": true, "POST /sessions/passkey": true, "POST /sessions/passkey/begin": true, "POST /sign-in-links/look": true}
-	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}", "/K", "/{passkeyId}")
+	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}", "/K", "/{passkeyId}", "/E", "/{errorId}", "/C", "/{channelId}")
 	for _, r := range routes {
 		path := names.Replace(r.path)
 		if strings.HasPrefix(path, "/projects/{projectId}/files/") {

@@ -41,7 +41,7 @@ func (s *shell) alertsAddCommand() *cobra.Command {
 			"(https://www.standardwebhooks.com) with the secret that this command prints.\n" +
 			"With --project, the channel gets only what concerns that project.",
 		Example: "  anchor alerts add slack https://hooks.slack.com/services/…\n  anchor alerts add webhook https://example.com/hook --on new-error,error-rate\n" +
-			"  anchor alerts add email ops@example.com --from anchor@example.com --smtp smtp://USER:PASSWORD@smtp.example.com",
+			"  anchor alerts add email ops@example.com --from anchor@example.com --smtp URL",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Kind, r.Project = args[0], s.project
 			if r.URL = args[1]; r.Kind == "email" {

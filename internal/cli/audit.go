@@ -18,8 +18,9 @@ func (s *shell) auditCommand() *cobra.Command {
 	var before int64
 	cmd := &cobra.Command{
 		Use: "audit", Short: "List changes: who changed what, when and from where", Args: cobra.NoArgs,
-		Long: "Lists changes, newest first: of the whole server, or with --project those in a project.\n" +
-			"With --json, the entries contain the state before and after each change.",
+		Long: "Lists changes, newest first: of the whole server, or with --project those in a\n" +
+			"project. With --json, the entries contain the state before and after each\n" +
+			"change.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 || limit > 200 {
 				return usagef("--limit is %d; it must be from 1 to 200", limit)

@@ -39,13 +39,15 @@ func (s *shell) bisectCommand() *cobra.Command {
 	var o bisectOptions
 	cmd := &cobra.Command{
 		Use: "bisect [flags] -- COMMAND…", Short: "Find the deployment that broke something", Args: cobra.ArbitraryArgs,
-		Long: "Finds the first deployment on which a check fails, among those that are kept and\n" +
-			"are not previews. It checks the deployments' own URLs: nothing is built, and what is\n" +
-			"live stays live. The number of checks grows with the logarithm of the deployments.\n\n" +
+		Long: "Finds the first deployment on which a check fails, among those that are kept\n" +
+			"and are not previews. It checks the deployments' own URLs: nothing is built,\n" +
+			"and what is live stays live. The number of checks grows with the logarithm of\n" +
+			"the deployments.\n\n" +
 			"COMMAND gets the URL of a deployment in ANCHOR_URL, and its id in\n" +
-			"ANCHOR_DEPLOYMENT_ID. Its exit code says what the deployment is, as for git bisect\n" +
-			"run: 0 is good, 125 skips it, 1 to 124 is bad, and any other ends the search.\n" +
-			"--url-check needs no command: a deployment is good if the path answers below 400.",
+			"ANCHOR_DEPLOYMENT_ID. Its exit code says what the deployment is, as for git\n" +
+			"bisect run: 0 is good, 125 skips it, 1 to 124 is bad, and any other ends the\n" +
+			"search. --url-check needs no command: a deployment is good if the path answers\n" +
+			"below 400.",
 		Example: "  anchor bisect --url-check /checkout\n  anchor bisect --from ID -- sh -c 'curl -fs $ANCHOR_URL/prices | grep -q EUR'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.command = args

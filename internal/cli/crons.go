@@ -22,9 +22,9 @@ func (s *shell) cronsCommand() *cobra.Command {
 	cmd.Long = "Without a command, lists the crons of the live deployment. They are set in\n" +
 		"anchor.json, or in vercel.json if anchor.json has none:\n\n" +
 		"  \"crons\": [{\"path\": \"/api/digest\", \"schedule\": \"0 5 * * *\"}]\n\n" +
-		"The server requests the path of the live deployment by GET, with the value of the\n" +
-		"variable CRON_SECRET as bearer token. Schedules are in UTC. A run that is due while\n" +
-		"the run before has not ended is skipped. Previews run no crons."
+		"The server requests the path of the live deployment by GET, with the value of\n" +
+		"the variable CRON_SECRET as bearer token. Schedules are in UTC. A run that is\n" +
+		"due while the run before has not ended is skipped. Previews run no crons."
 	cmd.RunE = list
 	return cmd
 }

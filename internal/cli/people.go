@@ -15,9 +15,10 @@ import (
 func (s *shell) peopleCommand() *cobra.Command {
 	cmd := parentCommand("people", "List, invite, change and remove the people who can sign in",
 		s.listPeopleCommand(), s.inviteCommand(), s.setPersonCommand(), s.linkPersonCommand(), s.removePersonCommand())
-	cmd.Long = "People sign in to the dashboard. A viewer reads; a developer also deploys, and changes\n" +
-		"variables and domains; an admin also deletes projects, and manages people and tokens;\n" +
-		"an owner also makes owners, and tokens of scope admin. Programs use tokens instead."
+	cmd.Long = "People sign in to the dashboard. A viewer reads; a developer also deploys, and\n" +
+		"changes variables and domains; an admin also deletes projects, and manages\n" +
+		"people and tokens; an owner also makes owners, and tokens of scope admin.\n" +
+		"Programs use tokens instead."
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return s.listPeople(cmd.Context()) }
 	return cmd
 }

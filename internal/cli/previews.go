@@ -17,8 +17,8 @@ func (s *shell) previewsCommand() *cobra.Command {
 	ls := &cobra.Command{Use: "ls", Short: "List the previews that are kept, newest first", Args: cobra.NoArgs, RunE: list}
 	cmd := parentCommand("previews", "List previews and protect them", ls, s.protectCommand(), s.unprotectCommand(), s.bypassCommand())
 	cmd.Long = "Without a command, lists the previews of the project that can be opened, with\n" +
-		"their URLs, and whether they are protected. The URL of a branch follows its newest\n" +
-		"preview."
+		"their URLs, and whether they are protected. The URL of a branch follows its\n" +
+		"newest preview."
 	cmd.RunE = list
 	return cmd
 }
@@ -167,9 +167,10 @@ func (s *shell) unprotectCommand() *cobra.Command {
 func (s *shell) bypassCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "bypass", Short: "Create the token by which tests see protected previews", Args: cobra.NoArgs,
-		Long: "Creates the bypass token of the project's protected previews and prints it. A\n" +
-			"token before it ends. Tests send it as the header X-Anchor-Protection-Bypass; with\n" +
-			"X-Anchor-Set-Bypass-Cookie: true, too, the response sets a cookie for the browser.",
+		Long: "Creates the bypass token of the project's protected previews and prints it. An\n" +
+			"earlier one stops working. Tests send the token in the header\n" +
+			"X-Anchor-Protection-Bypass; with X-Anchor-Set-Bypass-Cookie: true, too, the\n" +
+			"response sets a cookie for the browser.",
 		Example: "  curl -H \"X-Anchor-Protection-Bypass: $(anchor previews bypass)\" $PREVIEW_URL",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, project, err := s.inProject()

@@ -17,7 +17,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact/build"
 )
 
-const settingNames = `  memory=MB                     128 to 10240; it also sets the share of a processor
+const settingNames = `  memory=MB                     128 to 10240; also sets the processor share
   timeout=SECONDS               1 to 900
   architecture=NAME             arm64 or x86_64
   runtime=NAME                  nodejs22.x or nodejs24.x

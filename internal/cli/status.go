@@ -262,8 +262,9 @@ func (s *shell) openCommand() *cobra.Command {
 	var dashboard bool
 	cmd := &cobra.Command{
 		Use: "open [ID]", Short: "Open the site, one deployment, or the dashboard in a browser", Args: cobra.MaximumNArgs(1),
-		Long: "Opens the site of the project, the deployment ID, or the dashboard in a browser, and\n" +
-			"prints the URL. The URL of the dashboard signs the owner in once, within 15 minutes.",
+		Long: "Opens the site of the project, the deployment ID, or the dashboard in a\n" +
+			"browser, and prints the URL. The URL of the dashboard signs the owner in once,\n" +
+			"within 15 minutes.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if dashboard && len(args) > 0 {
 				return usagef("--dashboard opens no deployment; leave out the ID or the flag")

@@ -239,7 +239,7 @@ func (d *Dashboard) streamLogs(w http.ResponseWriter, r *http.Request) {
 	if in, ok := d.enter(w, r); ok {
 		ctx, stop := d.whileSignedIn(in)
 		defer stop()
-		d.streamLines(w, in, in.api.FollowLogs(ctx, r.PathValue("project"), "", 200))
+		d.streamLines(w, in, in.api.FollowLogs(ctx, r.PathValue("project"), anchor.LogFilter{}, 200))
 	}
 }
 

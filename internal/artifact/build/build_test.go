@@ -136,8 +136,12 @@ func TestBuilder_Build_RunsTheCommandsThatTheAppNeeds(t *testing.T) {
 				"npm install --prefix /tools/node-22.11.0 --no-audit --no-fund --no-package-lock node@22.11.0", "npm install --no-audit --no-fund", openNextBuild,
 			},
 		},
-		"a name of nvm, and the range of package.json": {
-			files: map[string]string{".nvmrc": "lts/jod", "package.json": `{"dependencies":{"next":"15.1.0"},"engines":{"node":">=22 <25"}}`},
+		"a name of nvm": {
+			files: map[string]string{".nvmrc": "lts/jod", "package.json": `{"dependencies":{"next":"15.1.0"}}`},
+			want:  []string{"npm install --prefix /tools/node-22 --no-audit --no-fund --no-package-lock node@22", "npm install --no-audit --no-fund", openNextBuild},
+		},
+		"a name that stands for no version, and the range of package.json": {
+			files: map[string]string{".nvmrc": "lts/*", "package.json": `{"dependencies":{"next":"15.1.0"},"engines":{"node":">=22 <25"}}`},
 			want: []string{
 				"npm install --prefix /tools/node-gt=22_lt25 --no-audit --no-fund --no-package-lock node@>=22 <25", "npm install --no-audit --no-fund", openNextBuild,
 			},

@@ -61,8 +61,8 @@ func (b *Builder) wantedNode() (want, source string) {
 	}
 	for _, dir := range b.App.Folders() {
 		for _, name := range []string{".nvmrc", ".node-version"} {
-			if content := readSmall(dir, name); content != nil {
-				return nodeAlias(firstWord(content)), name
+			if want := nodeAlias(firstWord(readSmall(dir, name))); want != "" {
+				return want, name
 			}
 		}
 	}

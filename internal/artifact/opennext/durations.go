@@ -45,7 +45,7 @@ func MaxDurations(tree fs.FS, b anchor.Build) (map[string]int32, error) {
 		return nil, unreadableError(name, err)
 	}
 	var config functionsConfig
-	if json.Unmarshal(text, &config) != nil {
+	if isConfig := json.Unmarshal(text, &config) == nil; !isConfig {
 		return longest, nil // a form that this version does not know sets nothing
 	}
 	for route, options := range config.Functions {

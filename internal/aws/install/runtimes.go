@@ -9,7 +9,7 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdasdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -25,7 +25,7 @@ const warnBefore = 180 * 24 * time.Hour
 // permission to list functions there are none: it is no reason to refuse a status.
 func (i *Installation) runtimeWarnings(ctx context.Context) []string {
 	old := map[string][]string{}
-	pages := lambda.NewListFunctionsPaginator(lambda.NewFromConfig(i.AWS), &lambda.ListFunctionsInput{})
+	pages := lambdasdk.NewListFunctionsPaginator(lambdasdk.NewFromConfig(i.AWS), &lambdasdk.ListFunctionsInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

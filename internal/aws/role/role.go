@@ -122,7 +122,7 @@ func (r *Roles) readPolicy(ctx context.Context, name string) (Policy, error) {
 		}
 	}
 	var p Policy
-	if json.Unmarshal([]byte(text), &p) != nil {
+	if ours := json.Unmarshal([]byte(text), &p) == nil; !ours {
 		return Policy{}, nil // somebody else wrote it; it is replaced
 	}
 	return p, nil

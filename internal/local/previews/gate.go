@@ -6,7 +6,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"html/template"
+	"fmt"
+	"html"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -214,17 +216,22 @@ func refuseVisitor(w http.ResponseWriter, r *http.Request, status int, wrong str
 	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_ = form.Execute(w, map[string]string{"Action": accessPath, "Next": localTarget(next), "Wrong": wrong})
+		_, _ = io.WriteString(w, form(localTarget(next), wrong))
 	}
 }
 
-var form = template.Must(template.New("form").Parse(`<!doctype html>
+// form returns the page that asks for the password.
+func form(next, wrong string) string {
+	if wrong != "" {
+		wrong = `<p class="wrong" role="alert">` + html.EscapeString(wrong) + "</p>\n"
+	}
+	return fmt.Sprintf(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">
 <title>Protected preview</title>
-<style>body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:20vh auto 0;padding:0 1rem}input,button{font:inherit;width:100%;box-sizing:border-box;padding:.5rem;margin-top:.5rem}p.wrong{color:#b00020}</style>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:20vh auto 0;padding:0 1rem}input,button{font:inherit;width:100%%;box-sizing:border-box;padding:.5rem;margin-top:.5rem}p.wrong{color:#b00020}</style>
 </head><body><h1>Protected preview</h1><p>Enter the password to see this preview.</p>
-{{if .Wrong}}<p class="wrong" role="alert">{{.Wrong}}</p>{{end}}
-<form method="post" action="{{.Action}}"><input type="hidden" name="next" value="{{.Next}}">
+%s<form method="post" action="%s"><input type="hidden" name="next" value="%s">
 <label>Password <input type="password" name="password" autocomplete="current-password" required autofocus></label>
 <button>Continue</button></form></body></html>
-`))
+`, wrong, accessPath, html.EscapeString(next))
+}

@@ -43,7 +43,7 @@ func paceCollector() (stop func()) {
 }
 
 // sentinel is found unused by the next cycle. It has a pointer, so that it shares its memory with no other object.
-type sentinel struct{ *collector }
+type sentinel struct{ _ *collector }
 
 func (c *collector) arm() {
 	runtime.AddCleanup(&sentinel{}, func(c *collector) {

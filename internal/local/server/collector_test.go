@@ -36,8 +36,7 @@ func TestCollector_FollowsTheHeap(t *testing.T) {
 	if got := <-set; got >= 60 {
 		t.Errorf("%d %%, with %d MB without pointers", got, len(body)>>20)
 	}
-	runtime.KeepAlive(body)
-	body = nil
+	runtime.KeepAlive(body) // and no longer
 	for more := 0; more < 60; {
 		runtime.GC()
 		select {

@@ -70,7 +70,7 @@ func TestCrons_OfAPush(t *testing.T) {
 	}
 	var printed string
 	f.until("the app's line is in the log", func() bool {
-		lines, err := f.api.Logs(t.Context(), "shop", "", 100)
+		lines, err := f.api.Logs(t.Context(), "shop", anchor.LogFilter{}, 100)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -49,7 +49,8 @@ func (r *Repeats) update(e *Entry) {
 		e.Cache != o.Cache || e.Method != o.Method || e.Host != o.Host {
 		o.Project, o.Deployment, o.Function, o.Cache, o.Method = e.Project, e.Deployment, e.Function, e.Cache, e.Method
 		o.Host = strings.Clone(e.Host)
-		b := append(r.front[:0], '"')
+		b := r.front[:0]
+		b = append(b, '"')
 		b = appendText(b, "project", e.Project)
 		b = appendText(b, "deployment", e.Deployment)
 		b = appendText(b, "function", e.Function)
