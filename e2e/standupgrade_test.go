@@ -67,7 +67,7 @@ func (s *stand) bootstrapReleased(t *testing.T) {
 	c := s.cloud.Config()
 	i, err := install.New(install.Config{
 		AWS: c, Template: released, Poll: 50 * time.Millisecond,
-		Options: installation.Options{Version: "v0.0.1", Architecture: architecture()},
+		Options: installation.Options{Version: "v0.0.0-0", Architecture: architecture()},
 		Tokens: func(o installation.Outputs) install.Tokens {
 			tables := dynamo.Tables{Projects: o.ProjectsTable, Deployments: o.DeploymentsTable, Domains: o.DomainsTable}
 			return access.New(access.Ports{Tokens: dynamo.New(dynamodb.NewFromConfig(c), tables)}, access.Options{})
