@@ -29,7 +29,7 @@ func measureCached(ctx context.Context, l *lab) ([]result, error) {
 		return nil, err
 	}
 	defer s.stop()
-	next, origin, err := l.nextStart(ctx, "0")
+	next, origin, err := l.nextStart(ctx, "0", l.node)
 	if err != nil {
 		return nil, err
 	}

@@ -4,40 +4,56 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+
+	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
 // Connections of the dynamic load. Beyond eight in flight Anchor starts the second
 // worker; thirty-two keep both busy, and the one process of the peer as well.
 const dynamicConnections = 32
 
-func measureDynamic(ctx context.Context, l *lab) ([]result, error) {
-	v, cost, err := l.page(ctx, "/dynamic")
-	if err != nil {
-		return nil, err
+func measureDynamic(ctx context.Context, l *lab) (results []result, err error) {
+	for _, peer := range []struct {
+		name           string
+		node           worker.Node
+		limit, stretch float64
+	}{
+		{"`next start`", l.node, 1.8, 2},
+		{"`next start` on Node.js " + l.path.Version, l.path, 2.4, 0},
+	} {
+		v, cost, err := l.page(ctx, "/dynamic", peer.node)
+		if err != nil {
+			return nil, err
+		}
+		budget := fmt.Sprintf("≥ %g ×", peer.limit)
+		if peer.stretch > 0 {
+			budget += fmt.Sprintf(" (stretch %g ×)", peer.stretch)
+		}
+		ratio := median(v.ratios())
+		results = append(results, result{
+			what: "dynamic page, two cores", ours: side(v.ours), peer: peer.name + ": " + side(v.peer),
+			ratio: times(ratio), budget: budget, verdict: judge(ratio >= peer.limit),
+			how: []string{
+				fmt.Sprintf("GET /dynamic with the same Host, %d keep-alive connections of one wrk thread, %d interleaved rounds of %s after a warm-up of both; medians. "+
+					"The peer is one process of the standalone server of the same build, on Node.js %s; Anchor's workers are on %s. Both are confined to the same two cores%s. "+
+					"Both answered 200 with the same page before the first round.", dynamicConnections, l.rounds, l.length, peer.node.Version, l.node.Version, whereWrkRuns()),
+				"Rounds: " + v.rounds() + ".",
+				cost.String(),
+			},
+		})
 	}
-	ratio := median(v.ratios())
-	return []result{{
-		what: "dynamic page, two cores", ours: side(v.ours), peer: "`next start`: " + side(v.peer),
-		ratio: times(ratio), budget: "≥ 1.3 × (stretch 1.8 ×)", verdict: judge(ratio >= 1.3),
-		how: []string{
-			fmt.Sprintf("GET /dynamic with the same Host, %d keep-alive connections of one wrk thread, %d interleaved rounds of %s after a warm-up of both; medians. "+
-				"The peer is one process of the standalone server of the same build. Both are confined to the same two cores%s. "+
-				"Both answered 200 with the same page before the first round.", dynamicConnections, l.rounds, l.length, whereWrkRuns()),
-			"Rounds: " + v.rounds() + ".",
-			cost.String(),
-		},
-	}}, nil
+	return results, nil
 }
 
 // page compares one page of the storefront under load, Anchor against next start.
-func (l *lab) page(ctx context.Context, path string) (v verdicts, cost pageCost, err error) {
+func (l *lab) page(ctx context.Context, path string, node worker.Node) (v verdicts, cost pageCost, err error) {
 	const cores = "0,1"
 	s, err := l.shop(ctx, cores)
 	if err != nil {
 		return v, cost, err
 	}
 	defer s.stop()
-	next, base, err := l.nextStart(ctx, cores)
+	next, base, err := l.nextStart(ctx, cores, node)
 	if err != nil {
 		return v, cost, err
 	}

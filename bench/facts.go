@@ -12,12 +12,12 @@ import (
 
 // facts are the conditions of a run.
 type facts struct {
-	date                       time.Time
-	commit                     string
-	cpu, kernel, memory, loads string
-	anchor, node, nginx, wrk   string
-	h2load                     string
-	next, openNext             string
+	date                               time.Time
+	commit                             string
+	cpu, kernel, memory, loads         string
+	anchor, node, pathNode, nginx, wrk string
+	h2load                             string
+	next, openNext                     string
 }
 
 func gatherFacts(ctx context.Context, l *lab) (f facts, err error) {
@@ -30,7 +30,7 @@ func gatherFacts(ctx context.Context, l *lab) (f facts, err error) {
 		return line
 	}
 	f = facts{
-		date: time.Now().UTC(), node: l.node.Version,
+		date: time.Now().UTC(), node: l.node.Version, pathNode: l.path.Version,
 		commit: said("git", "describe", "--always", "--dirty", "--exclude=*"),
 		kernel: said("uname", "-srm"),
 		nginx:  strings.TrimPrefix(said("nginx", "-v"), "nginx version: "),
@@ -64,7 +64,7 @@ func (f facts) rows() [][2]string {
 		{"machine", fmt.Sprintf("%s, %d cores, %s, %s", f.cpu, runtime.NumCPU(), f.memory, f.kernel)},
 		{"load average before the run", f.loads},
 		{"Anchor", f.anchor + ", " + runtime.Version()},
-		{"Node.js", f.node + " on both sides"},
+		{"Node.js", f.node + " on both sides, " + f.pathNode + " is the machine's"},
 		{"the app", "examples/storefront, Next.js " + f.next + ", OpenNext " + f.openNext},
 		{"tools", f.wrk + ", " + f.h2load + ", " + f.nginx},
 	}

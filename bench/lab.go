@@ -10,14 +10,16 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/anchor-deploy/anchor/internal/local/nodejs"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
 // lab is what every measurement needs: the build under test, the tools and a folder.
 type lab struct {
 	options
-	node  worker.Node
-	dir   string // removed at the end; workers of other users can pass through it
+	node  worker.Node // what Anchor installs by default; Anchor and its peers run on it
+	path  worker.Node // the machine's own, on which `next start` runs where nobody installs another
+	dir   string      // removed at the end; workers of other users can pass through it
 	facts facts
 }
 
@@ -42,16 +44,27 @@ func newLab(ctx context.Context, o options) (*lab, error) {
 			return nil, fmt.Errorf("there is nothing to measure, %s: %w", remedy, err)
 		}
 	}
-	if l.node, err = worker.FindNode(ctx, ""); err != nil {
-		return nil, err
-	}
-	if l.facts, err = gatherFacts(ctx, l); err != nil {
-		return nil, err
-	}
 	if l.dir, err = os.MkdirTemp("", "anchor-bench-"); err != nil {
 		return nil, err
 	}
-	return l, os.Chmod(l.dir, 0o711)
+	if err := errors.Join(os.Chmod(l.dir, 0o711), l.installNode(ctx)); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	l.facts, err = gatherFacts(ctx, l)
+	return l, err
+}
+
+func (l *lab) installNode(ctx context.Context) (err error) {
+	if l.path, err = worker.FindNode(ctx, ""); err != nil {
+		return err
+	}
+	preferred, err := nodejs.ParseRange(nodejs.Preferred)
+	if err != nil {
+		return err
+	}
+	store := nodejs.Store{Dir: filepath.Join(l.dir, "node"), Registry: nodejs.NPM()}
+	l.node, err = store.Install(ctx, preferred)
+	return err
 }
 
 func (l *lab) close() error { return errors.Join(os.RemoveAll(l.dir), os.RemoveAll(variants)) }

@@ -56,10 +56,10 @@ func measureMemory(ctx context.Context, l *lab) ([]result, error) {
 	perLive := (live.rss - full.rss) / lives
 	n := l.projects
 	return []result{{
-		what: "idle memory of Anchor, no project", ours: size(empty.rss), budget: "≤ 40 MB", verdict: judge(empty.rss <= 40<<20),
+		what: "idle memory of Anchor, no project", ours: size(empty.rss), budget: "≤ 30 MB", verdict: judge(empty.rss <= 30<<20),
 		how: []string{fmt.Sprintf("VmRSS of `anchor up` over an empty data folder, %s after it was ready; %s of it is its own (RssAnon), the rest pages of the binary.", settle, size(empty.anon))},
 	}, {
-		what: fmt.Sprintf("idle memory of Anchor, %d projects of %d deployments", n, each), ours: size(full.rss), budget: "≤ 120 MB", verdict: judge(full.rss <= 120<<20),
+		what: fmt.Sprintf("idle memory of Anchor, %d projects of %d deployments", n, each), ours: size(full.rss), budget: "≤ 90 MB", verdict: judge(full.rss <= 90<<20),
 		how: []string{
 			fmt.Sprintf("VmRSS of the Go process alone, %s after a restart over %d deployments of %d projects (RssAnon %s). They were made over the API, without release, of the storefront's build: "+
 				"its own static files, routes, cache and functions (%d files a deployment), but a server bundle cut to a handler that starts at once. Each was unpacked, indexed, seeded and probed as any other; none is live, so that no Node.js runs. "+

@@ -17,7 +17,7 @@ import (
 
 const (
 	manyPages = 10_000
-	manyConns = 10_000
+	manyConns = 5_000
 	pageLimit = 1.3
 	connLimit = 12 << 10
 )

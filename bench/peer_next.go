@@ -8,12 +8,13 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/local/worker"
 	"github.com/anchor-deploy/anchor/internal/testport"
 )
 
 // nextStart runs the same build as one standalone Next.js process, with public and
 // static files beside it as Next.js's documentation of output: "standalone" says.
-func (l *lab) nextStart(ctx context.Context, cores string) (*process, string, error) {
+func (l *lab) nextStart(ctx context.Context, cores string, node worker.Node) (*process, string, error) {
 	dir, err := l.folder("next")
 	if err != nil {
 		return nil, "", err
@@ -32,7 +33,7 @@ func (l *lab) nextStart(ctx context.Context, cores string) (*process, string, er
 	if err != nil {
 		return nil, "", err
 	}
-	cmd := exec.CommandContext(ctx, l.node.Path, "server.js")
+	cmd := exec.CommandContext(ctx, node.Path, "server.js")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "NODE_ENV=production", "HOSTNAME=127.0.0.1", fmt.Sprintf("PORT=%d", port))
 	p, err := launch(cores, cmd)

@@ -46,7 +46,7 @@ func measureRedeploy(ctx context.Context, l *lab) ([]result, error) {
 	files := float64(page.sent) / float64(page.changed)
 	return []result{{
 		what: "redeploy with one page changed: all bytes on the wire", ours: size(page.wire), peer: "bytes changed: " + size(page.changed),
-		ratio: times(ratio), budget: "≤ 2 ×", verdict: judge(ratio <= 2),
+		ratio: times(ratio), budget: "≤ 1.2 ×", verdict: judge(ratio <= 1.2),
 		how: []string{
 			fmt.Sprintf("The text of /dynamic is changed in a copy of the build: the contents of %d files differ from the deployed build's, %s in all. "+
 				"The second `anchor deploy --prebuilt` goes through a relay that counts all the client sends to the API: file contents, which of the %d files differ, HTTP. The server lacks nothing else.",
@@ -54,7 +54,7 @@ func measureRedeploy(ctx context.Context, l *lab) ([]result, error) {
 		},
 	}, {
 		what: "redeploy with one page changed: bodies of requests", ours: size(page.sent), peer: "bytes changed: " + size(page.changed),
-		ratio: times(files), budget: "≤ 2 ×", verdict: judge(files <= 2),
+		ratio: times(files), budget: "≤ 1.2 ×", verdict: judge(files <= 1.2),
 		how: []string{
 			fmt.Sprintf("The same deploy by its own count (bytesSent: contents and manifest; %d files). For comparison another build of the same app, with another label and build id on every page: "+
 				"%s changed in %d files, %s of bodies sent (%s), %s on the wire (%s).",

@@ -44,7 +44,7 @@ func (l *lab) up(ctx context.Context, cores string, args ...string) (*server, er
 
 func (s *server) start(ctx context.Context) error {
 	out, in := io.Pipe()
-	args := append([]string{"up", "--json", "--data", s.data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", "node"}, s.args...)
+	args := append([]string{"up", "--json", "--data", s.data, "--listen", "127.0.0.1:0", "--api", "127.0.0.1:0", "--node", s.lab.node.Path}, s.args...)
 	cmd := exec.CommandContext(ctx, s.lab.binary, args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.run, "XDG_RUNTIME_DIR="+s.run)
 	cmd.Stdout = in
