@@ -19,7 +19,7 @@ help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 20
 
 # The code of the AWS handlers, which the anchor binary carries. It is built for
-# both architectures whatever this machine's is, and the same source gives the same zips.
+# both architectures whatever this machine's is, and the same source makes the same zips.
 .PHONY: handlers
 handlers: ## The AWS handlers' zips in internal/aws/install/handlers
 	env -u GOOS -u GOARCH $(GO) run ./internal/aws/install/pack

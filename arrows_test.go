@@ -12,7 +12,7 @@ import (
 const module = "github.com/anchor-deploy/anchor/"
 
 // arrows says what of ours a package may import; "x/..." means x and all below.
-// A package that is not named here fails the test: whoever adds one draws its arrows.
+// A package that is not named here fails the test: a new package needs its arrows here.
 var arrows = map[string][]string{
 	// The domain.
 	"internal/anchor": {},

@@ -47,7 +47,7 @@ func measureAWSCalls(context.Context, *lab) ([]result, error) {
 			},
 		}}, nil
 	}
-	return nil, fmt.Errorf("%s tells of no rollback in a new process", awsCalls)
+	return nil, fmt.Errorf("%s has no rollback in a new process", awsCalls)
 }
 
 // readCalls reads the headlines: "rollback: 10 calls, 5 one after another".
@@ -61,7 +61,7 @@ func readCalls(text string) ([]operation, error) {
 		o := operation{name: line[:max(at, 0)]}
 		counts := strings.SplitN(line[at+1:], ",", 3)
 		if _, err := fmt.Sscanf(counts[0], "%d calls", &o.calls); err != nil || at < 0 {
-			return nil, fmt.Errorf("%s: %q is no count of calls", awsCalls, strings.TrimSpace(line))
+			return nil, fmt.Errorf("%s: %q is not a count of calls", awsCalls, strings.TrimSpace(line))
 		}
 		if len(counts) > 1 && strings.Contains(counts[1], "one after another") {
 			if _, err := fmt.Sscanf(counts[1], "%d one", &o.serial); err != nil {

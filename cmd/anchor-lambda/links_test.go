@@ -23,7 +23,7 @@ func TestHandlers_LinkOnlyTheirPlatform(t *testing.T) {
 	}
 	linked := strings.Fields(string(out))
 	if len(linked) < 100 {
-		t.Fatalf("go list gives %d packages only", len(linked))
+		t.Fatalf("go list prints %d packages only", len(linked))
 	}
 	for _, pkg := range linked {
 		for _, f := range foreign {
