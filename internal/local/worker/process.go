@@ -36,17 +36,18 @@ type process struct {
 	vitals   atomic.Pointer[vitals] // the last report; nil for none
 
 	// Guarded by Pool.mu.
-	inFlight  int
-	loop      loop
-	idleSince time.Time
-	stopping  bool
-	aside     bool      // takes suspects only, see Pool.acquire
-	watched   bool      // several times a second, as requests are in flight
-	doubted   bool      // has broken a connection and sent no sign of life since
-	late      bool      // has sent no sign of life for lateAfter
-	leaving   bool      // has announced its end
-	yielding  bool      // ends after its requests, see Budget
-	lastCall  time.Time // until when a leaving process takes requests that no other one takes
+	inFlight   int
+	loop       loop
+	congestion congestion
+	idleSince  time.Time
+	stopping   bool
+	aside      bool      // takes suspects only, see Pool.acquire
+	watched    bool      // several times a second, as requests are in flight
+	doubted    bool      // has broken a connection and sent no sign of life since
+	late       bool      // has sent no sign of life for lateAfter
+	leaving    bool      // has announced its end
+	yielding   bool      // ends after its requests, see Budget
+	lastCall   time.Time // until when a leaving process takes requests that no other one takes
 }
 
 // pipes are the ends of the pipes that belong to the process, and those that stay here.

@@ -73,7 +73,7 @@ func (p *Pool) countSuspects() (n int) {
 func (p *Pool) leastLoaded(usable func(*process) bool) *process {
 	var best *process
 	for _, pr := range p.procs {
-		if pr.inFlight < p.spec.Limit && (best == nil || pr.inFlight < best.inFlight) && usable(pr) {
+		if pr.inFlight < p.limitOf(pr) && (best == nil || pr.inFlight < best.inFlight) && usable(pr) {
 			best = pr
 		}
 	}
@@ -90,7 +90,7 @@ func (p *Pool) enqueueRequest(suspect bool) (*waiter, error) {
 			return nil, &busyError{why: "the app does not start", retryAfter: p.backoff.remainingPause(true), err: err}
 		}
 	}
-	if len(p.waiters) >= p.spec.Queue {
+	if len(p.waiters) >= p.queueLimit() {
 		return nil, &busyError{why: fmt.Sprintf("all processes are busy and %d requests wait already", len(p.waiters)), retryAfter: time.Second}
 	}
 	w := &waiter{suspect: suspect, answer: make(chan grant, 1)}
@@ -144,8 +144,10 @@ func (p *Pool) releaseProcess(pr *process) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	pr.inFlight--
+	pr.congestion.answered++
 	p.serveQueue()
 	if pr.inFlight == 0 {
+		pr.congestion = congestion{}
 		if pr.aside && !pr.doubted && p.countSuspects() == 0 {
 			pr.aside = false // none of the suspects has ended it
 			p.serveQueue()

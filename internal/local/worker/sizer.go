@@ -95,7 +95,10 @@ func (p *Pool) noteLoad(pr *process, utilization float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
+	since := now.Sub(pr.loop.at)
 	pr.loop.note(now, utilization)
+	pr.congestion.note(pr.loop.utilization >= busyLoop, pr.inFlight, since)
+	p.serveQueue()
 	if p.closed || p.draining || p.starting > 0 {
 		return
 	}

@@ -45,8 +45,8 @@ type Spec struct {
 
 	Min, Max    int // processes; Max 0: the number of cores
 	Concurrency int // requests in flight per process at which another process is started; 0: 8
-	Limit       int // requests in flight per process at which further ones queue; 0: 1024
-	Queue       int // requests that may wait for a process; 0: 512
+	Limit       int // requests in flight per process at which further ones queue; 0: 1024. Fewer while its event loop is busy
+	Queue       int // requests that may wait for a process; 0: 512. Fewer while all event loops are busy
 	// QueueTimeout bounds that wait (0: 30 s). IdleAfter is how long a process above Min may be
 	// idle before it is stopped (0: 1 min). StartTimeout is how long it may take to import the
 	// bundle (0: 30 s).
