@@ -145,8 +145,8 @@ raced = $$($(GO) list ./internal/... | grep -vE '/internal/($(UNRACED))$$' | sor
 plain = $$($(GO) list ./... | grep -vE '/internal/'; $(GO) list ./internal/... | grep -E '/internal/($(UNRACED))$$')
 
 .PHONY: test
-test: lint ## All tests but the slow suite; RACE=1: under the race detector
-	@$(MAKE) --no-print-directory -j2 examples chromium emulators payloads axe
+test: ## Linter and all tests but the slow suite; RACE=1: under the race detector
+	@$(MAKE) --no-print-directory -j2 lint examples chromium emulators payloads axe
 ifeq ($(RACE),)
 	$(TEST) ./...
 else
