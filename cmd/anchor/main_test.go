@@ -62,6 +62,11 @@ func setup(t *testing.T, env *testscript.Env) error {
 	env.Setenv("READ_TOKEN", apitest.ReadToken)
 	env.Setenv("DEPLOY_TOKEN", apitest.DeployToken)
 	env.Setenv("NOWHERE", nobody)
+	templates, err := filepath.Abs("../../deploy")
+	if err != nil {
+		return err
+	}
+	env.Setenv("TEMPLATES", templates)
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "home", "data"))
 	env.Setenv("XDG_RUNTIME_DIR", "")

@@ -20,7 +20,7 @@ command -v anchor >/dev/null || fail "anchor is not installed"
 out=$PWD/deploy.json
 cd "${DIRECTORY:-.}"
 ${INSTALL:-npm ci}
-${BUILD:-npx --yes @opennextjs/aws@3 build}
+${BUILD:-npx --yes @opennextjs/aws@~4.1.12 build}
 
 set -- --prebuilt --json --project "$PROJECT" --branch "${BRANCH:-main}"
 [ -z "${COMMIT:-}" ] || set -- "$@" --commit "$COMMIT"

@@ -4,6 +4,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -68,7 +69,7 @@ func (b *Builder) runOpenNext(ctx context.Context) error {
 	if b.find("node_modules", ".bin", "open-next") {
 		command = []string{"npx", "--no-install", "open-next", "build"}
 	} else {
-		command = []string{"npx", "--yes", openNextName + "@" + b.newestOpenNext(ctx), "build"}
+		command = []string{"npx", "--yes", openNextName + "@" + b.openNext(ctx), "build"}
 	}
 	config, err := b.config()
 	if err != nil {
@@ -88,7 +89,7 @@ func (b *Builder) runOpenNext(ctx context.Context) error {
 	err = b.Run(ctx, Command{Dir: b.App.Dir, Args: command, Env: b.openNextEnv()})
 	ignoreTree(b.App.Dir)
 	if err != nil {
-		return err
+		return cmp.Or(checkExport(b.App.Dir), err)
 	}
 	b.Progress.Done("build", "Next.js "+b.App.NextVersion)
 	return nil

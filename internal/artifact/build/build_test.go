@@ -208,6 +208,40 @@ func TestBuilder_Build_TakesAnOpenNextOfTheTestedSeries(t *testing.T) {
 	}
 }
 
+func TestBuilder_Build_OldNext(t *testing.T) {
+	for version, want := range map[string]string{"14.2.35": "3.9.12", "^13.5.0": "3.9.12", ">=14 <15": "3.9.12", "15.0.0": "4.1.16", "~16.1": "4.1.16", "latest": "4.1.16"} {
+		dir := t.TempDir()
+		writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"` + version + `"}}`})
+		ran, _, err := builds(t, dir, build.Builder{App: opennext.App{Top: dir}}, "", `"4.1.16"`)
+		if err != nil || len(ran) != 2 || !strings.HasPrefix(ran[1], "npx --yes @opennextjs/aws@"+want+" build") {
+			t.Errorf("for Next.js %s it ran %q, %v", version, ran, err)
+		}
+	}
+}
+
+// OpenNext fails for an app with output: "export"; the error says so.
+func TestBuilder_Build_RefusesAStaticExport(t *testing.T) {
+	broken := errors.New("exit status 1")
+	for output, code := range map[string]string{"export": "static_export", "standalone": "", "": ""} {
+		dir := t.TempDir()
+		writeFiles(t, dir, map[string]string{"package.json": `{"dependencies":{"next":"15.1.0"}}`})
+		app, err := opennext.FindAppBelow(dir, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := build.Builder{App: app, Progress: &steps{}, Run: func(_ context.Context, c build.Command) error {
+			if !slices.Contains(c.Args, "build") {
+				return nil
+			}
+			writeFiles(t, dir, map[string]string{".next/required-server-files.json": `{"config":{"output":"` + output + `"}}`})
+			return broken
+		}}
+		if _, err := b.Build(t.Context()); anchor.CodeOf(err) != code || code == "" && !errors.Is(err, broken) {
+			t.Errorf("with the output %q the build ends with %v", output, err)
+		}
+	}
+}
+
 // The dependencies are installed exactly when those in node_modules are not those of the lockfile.
 func TestBuilder_Build_InstallsWhenTheLockfileHasChanged(t *testing.T) {
 	const lock = `{"packages":{"":{"name":"app"},"apps/web":{"version":"1.0.0"},"node_modules/web":{"link":true},
@@ -334,6 +368,11 @@ func TestDescribeOpenNext_SaysWhatIsOld(t *testing.T) {
 	} {
 		if got := build.DescribeOpenNext(opennext.App{OpenNextVersion: version}); !strings.Contains(got, want) {
 			t.Errorf("%q is %q", version, got)
+		}
+	}
+	for version, want := range map[string]string{"": "3.9.12, the last that builds Next.js 14.2.35", "3.9.12": "which the app depends on", "3.1.0": "is older than the tested 3.9.12"} {
+		if got := build.DescribeOpenNext(opennext.App{OpenNextVersion: version, NextVersion: "14.2.35"}); !strings.Contains(got, want) {
+			t.Errorf("for an old Next.js %q is %q", version, got)
 		}
 	}
 }

@@ -106,8 +106,8 @@ func writeNextConfig(dir string) (written bool, err error) {
 		return false, fmt.Errorf("open the app's folder: %w", err)
 	}
 	defer root.Close()
-	for _, ending := range []string{"js", "cjs", "mjs", "ts"} {
-		if _, err := root.Lstat("next.config." + ending); err == nil {
+	for _, name := range opennext.NextConfigs {
+		if _, err := root.Lstat(name); err == nil {
 			return false, nil
 		}
 	}

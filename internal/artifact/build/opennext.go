@@ -21,6 +21,35 @@ const (
 	openNextTested = "4.1.12"
 )
 
+// openNextForOld builds Next.js 14 and earlier: later versions do not list them among their peers, and 4.x
+// refuses a Next.js that its authors support no longer (@opennextjs/aws, build/helper.js,
+// checkNextVersionSupport).
+const (
+	openNextForOld = "3.9.12"
+	oldestNext     = 15 // of the series
+)
+
+// leadingNumber is the first number of a version or of a range of versions.
+var leadingNumber = regexp.MustCompile(`^[\s^~>=v]*(\d+)`)
+
+// isOldNext reports whether a version of Next.js, or a range, is of before the series.
+func isOldNext(version string) bool {
+	found := leadingNumber.FindStringSubmatch(version)
+	if found == nil {
+		return false
+	}
+	major, err := strconv.Atoi(found[1])
+	return err == nil && major < oldestNext
+}
+
+// openNext returns the version of OpenNext that builds an app which does not depend on one.
+func (b *Builder) openNext(ctx context.Context) string {
+	if isOldNext(b.App.NextVersion) {
+		return openNextForOld
+	}
+	return b.newestOpenNext(ctx)
+}
+
 // newestOpenNext asks the registry for the newest version of the series.
 func (b *Builder) newestOpenNext(ctx context.Context) string {
 	var out bytes.Buffer
@@ -47,15 +76,23 @@ var versionNumbers = regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)`)
 // DescribeOpenNext returns which version of OpenNext an app is built with, and whether it is older than
 // what Anchor was tested with.
 func DescribeOpenNext(app opennext.App) string {
-	if app.OpenNextVersion == "" {
+	tested := openNextTested
+	if isOldNext(app.NextVersion) {
+		tested = openNextForOld
+	}
+	switch {
+	case app.OpenNextVersion != "":
+	case tested == openNextForOld:
+		return fmt.Sprintf("%s, the last that builds Next.js %s. To use a current one, update Next.js to %d or newer", tested, app.NextVersion, oldestNext)
+	default:
 		return fmt.Sprintf("the newest %sx, because the app does not depend on %s", openNextSeries, openNextName)
 	}
 	found := versionNumbers.FindStringSubmatch(app.OpenNextVersion)
-	if found == nil || !isOlder(found[1:], versionNumbers.FindStringSubmatch(openNextTested)[1:]) {
+	if found == nil || !isOlder(found[1:], versionNumbers.FindStringSubmatch(tested)[1:]) {
 		return app.OpenNextVersion + ", which the app depends on"
 	}
 	return fmt.Sprintf("%s, which the app depends on, is older than the tested %s. To update it, run npm install --save-dev %s@~%s",
-		app.OpenNextVersion, openNextTested, openNextName, openNextTested)
+		app.OpenNextVersion, tested, openNextName, tested)
 }
 
 // isOlder compares version numbers from the first on.

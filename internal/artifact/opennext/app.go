@@ -36,6 +36,10 @@ type packageJSON struct {
 	Dev          map[string]string `json:"devDependencies"`
 }
 
+// NextConfigs are the names of the configuration of Next.js (next, shared/lib/constants.js, CONFIG_FILES; .cts
+// and .cjs are read by OpenNext only).
+var NextConfigs = []string{"next.config.js", "next.config.mjs", "next.config.ts", "next.config.mts", "next.config.cjs", "next.config.cts"}
+
 // FindApp reads which app is in dir. The error is Invalid when there is none, or not one of
 // Next.js.
 func FindApp(dir string) (App, error) {
@@ -83,7 +87,7 @@ func (a App) versionOf(manifest packageJSON, name string) string {
 	if asked == "" {
 		asked = manifest.Dev[name]
 	}
-	hasConfig := firstFile(a.Dir, "next.config.js", "next.config.mjs", "next.config.ts", "next.config.cjs") != ""
+	hasConfig := firstFile(a.Dir, NextConfigs...) != ""
 	if asked == "" && !hasConfig {
 		return ""
 	}
