@@ -83,6 +83,9 @@ func (r *Repository) Fetch(ctx context.Context, from Remote, ref string) (commit
 		return "", "", fmt.Errorf("create a folder for the keys of a fetch: %w", err)
 	}
 	defer os.RemoveAll(dir)
+	if err := r.checkRoom(); err != nil {
+		return "", "", err
+	}
 	cmd, err := r.prepareFetch(ctx, from, ref, dir)
 	if err != nil {
 		return "", "", err
@@ -177,7 +180,7 @@ var fetchFailures = []struct {
 }{
 	{words: "ssh: not found", code: "ssh_missing", message: "ssh is not installed on the server",
 		hint: "Install it with the system's package manager, for example apt-get install openssh-client. The server need not be restarted."},
-	{words: "couldn't find remote ref", code: "branch_gone", message: "the repository has no such branch any more", hint: "Push the branch again."},
+	{words: "couldn't find remote ref", code: "branch_gone", message: "the repository has no such branch; it is empty, or the branch was deleted", hint: "Push the branch, then let the host deliver again."},
 	{words: "REMOTE HOST IDENTIFICATION HAS CHANGED", code: "host_key_changed", message: "the ssh server has another key than at the first clone",
 		hint: "Ask the host's operator whether it has a new key. If so, accept it: anchor connect trust-host-key"},
 	{words: "Host key verification failed", code: "host_key_changed", message: "the ssh server has another key than at the first clone",

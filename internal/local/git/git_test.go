@@ -199,6 +199,33 @@ func TestServe_LimitOfAPush(t *testing.T) {
 	}
 }
 
+// TestServe_LimitOfARepository refuses a push to a repository that is full, and accepts what makes room.
+func TestServe_LimitOfARepository(t *testing.T) {
+	f := newFixture(t, Limits{RepositoryBytes: 96 << 10})
+	f.receive = func(_ context.Context, push Push, out io.Writer) error {
+		err := push.KeepObjects()
+		if err != nil {
+			fmt.Fprintln(out, anchor.CodeOf(err)+": "+err.Error()+"\n"+anchor.HintOf(err))
+		}
+		return err
+	}
+	noise := func(seed byte) map[string]string {
+		content := make([]byte, 64<<10)
+		_, _ = rand.NewChaCha8([32]byte{seed}).Read(content) // it never fails
+		return map[string]string{"noise": string(content)}
+	}
+	f.commit(noise(1))
+	f.git("push", f.url, "HEAD:refs/heads/one")
+	f.commit(noise(2))
+	if out, err := f.try("push", f.url, "HEAD:refs/heads/two"); err == nil || !strings.Contains(out, "repository_full") || !strings.Contains(out, "--delete") {
+		t.Errorf("a push to a full repository ends with %v:\n%s", err, out)
+	}
+	f.git("push", f.url, "--delete", "one")
+	if out := f.git("ls-remote", f.url); strings.Contains(out, "refs/heads") {
+		t.Errorf("the repository has\n%s", out)
+	}
+}
+
 func TestServe_LimitOfRequests(t *testing.T) {
 	f := newFixture(t, Limits{Requests: 1})
 	f.commit(nil)

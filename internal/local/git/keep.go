@@ -23,8 +23,11 @@ func buildRef(id anchor.DeploymentID) string { return anchorRefs + "/builds/" + 
 // KeepObjects moves what arrived with a push into the repository, whether the push is accepted
 // or not: a build reads it, and may be repeated. Objects that no ref leads to are removed by Tidy later.
 func (p Push) KeepObjects() error {
-	if p.objects == "" {
+	if p.objects == "" { // the deletion of a ref, which makes room
 		return nil
+	}
+	if err := p.Repository.checkRoom(); err != nil {
+		return err
 	}
 	// Git names the folder; it is below the repository's own.
 	into := filepath.Join(p.Repository.dir, "objects", "pack")
@@ -100,15 +103,21 @@ func (r *Repository) Contains(ctx context.Context, commit, ancestor string) (boo
 }
 
 // Tidy packs the repositories that have grown, and removes objects that nothing leads to and that
-// are older than a day.
+// are older than a day. Of a repository that is half full it does so whatever its number of files.
 func (s *Store) Tidy(ctx context.Context) error {
 	all, err := filepath.Glob(filepath.Join(s.dir, "*.git"))
 	if err != nil {
 		return fmt.Errorf("list the Git repositories: %w", err)
 	}
 	for _, dir := range all {
-		_, failed := output(ctx, dir, "-c", "gc.auto=2000", "-c", "gc.autoPackLimit=30", "-c", "gc.autoDetach=false",
-			"-c", "gc.pruneExpire=1.day.ago", "gc", "--auto", "--quiet")
+		args := []string{"-c", "gc.auto=2000", "-c", "gc.autoPackLimit=30", "-c", "gc.autoDetach=false", "-c", "gc.pruneExpire=1.day.ago", "gc", "--quiet"}
+		size, failed := (&Repository{store: s, dir: dir}).size()
+		if size < s.RepositoryBytes/2 {
+			args = append(args, "--auto")
+		}
+		if failed == nil {
+			_, failed = output(ctx, dir, args...)
+		}
 		if failed != nil && ctx.Err() == nil {
 			err = errors.Join(err, fmt.Errorf("tidy %s: %w", filepath.Base(dir), failed))
 		}

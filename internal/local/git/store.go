@@ -18,16 +18,18 @@ import (
 
 // Limits bound what pushes may take of the machine. Zero fields take the defaults named here.
 type Limits struct {
-	PackBytes int64 // of one push, 512 MiB
-	FileBytes int64 // of one file in a commit, 256 MiB
-	TreeBytes int64 // of all files of a commit, 2 GiB
-	Files     int   // of a commit, 100,000
-	Branches  int   // built by one push, 10
-	Requests  int   // answered at a time, those that wait for a build included, 64
+	PackBytes       int64 // of one push, 512 MiB
+	RepositoryBytes int64 // of a repository, with what a push adds, 4 GiB
+	FileBytes       int64 // of one file in a commit, 256 MiB
+	TreeBytes       int64 // of all files of a commit, 2 GiB
+	Files           int   // of a commit, 100,000
+	Branches        int   // built by one push, 10
+	Requests        int   // answered at a time, those that wait for a build included, 64
 }
 
 func (l Limits) withDefaults() Limits {
 	setDefault(&l.PackBytes, 512<<20)
+	setDefault(&l.RepositoryBytes, 4<<30)
 	setDefault(&l.FileBytes, 256<<20)
 	setDefault(&l.TreeBytes, 2<<30)
 	setDefault(&l.Files, 100_000)
@@ -118,6 +120,41 @@ func (r *Repository) Create(ctx context.Context, branch string) error {
 		return fmt.Errorf("create a Git repository: %w", err)
 	}
 	return nil
+}
+
+// checkRoom returns an error for a repository that is too large, with what arrived.
+func (r *Repository) checkRoom() error {
+	size, err := r.size()
+	if err == nil && size > r.store.RepositoryBytes {
+		return anchor.TooLarge("repository_full", "the repository on the server would have %d MiB, more than the limit of %d MiB", size>>20, r.store.RepositoryBytes>>20).
+			Hintf("Delete branches and tags that are not needed (git push anchor --delete NAME); what only they have is removed within two days.\n" +
+				"A repository whose main branch alone is that large belongs to another host: anchor connect, or anchor deploy.")
+	}
+	return err
+}
+
+// size returns the bytes of the files of the repository.
+func (r *Repository) size() (total int64, err error) {
+	err = filepath.WalkDir(r.dir, func(_ string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // removed meanwhile
+			return nil
+		}
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil {
+			total += info.Size()
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("measure the Git repository: %w", err)
+	}
+	return total, nil
 }
 
 // Remove removes the repository. It succeeds when there is none.
