@@ -3,11 +3,14 @@ package builder
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -34,6 +37,7 @@ func groupOf(p anchor.ProjectID) string { return "build-" + string(p) }
 func (w *work) run(ctx context.Context, c build.Command) error {
 	command := strings.Join(c.Args, " ")
 	w.job.output.sayf("note", "$ %s", command)
+	w.printed = &tail{}
 	code, text, err := w.start(ctx, c)
 	// What comes next is done with Anchor's rights.
 	if e := w.contains(c.Dir); err == nil && e != nil {
@@ -51,10 +55,55 @@ func (w *work) run(ctx context.Context, c build.Command) error {
 		return anchor.Failed("build_failed", "%s failed: the server has no program %s", command, c.Args[0]).
 			Hintf("Install it on the server, for example with npm install --global %s.", c.Args[0])
 	case code != 0:
-		return anchor.Failed("build_failed", "%s failed: %s", command, text).
-			Hintf("To see what it printed, run anchor builds logs %s", w.job.deployment.ID)
+		return w.explainFailure(command, text)
 	}
 	return nil
+}
+
+// explainFailure makes an error of a command that failed, which text says in the words of the system.
+func (w *work) explainFailure(command, text string) error {
+	cause := build.FindCause(w.printed.lines())
+	logs := fmt.Sprintf("To see what it printed, run anchor builds logs %s", w.job.deployment.ID)
+	switch limit := w.builder.Limits.MemoryBytes >> 20; {
+	case cause.DiskFull:
+		return diskFullDuring(command+" failed", w.job.deployment.ID)
+	case cause.OutOfMemory:
+		return anchor.Failed("build_out_of_memory", "%s failed: the build ran out of memory; it may take %d MiB", command, limit).
+			Hintf("Start the server with a higher limit: anchor up --build-memory-mib %d\nIf the limit of Node.js is lower: anchor env set NODE_OPTIONS=--max-old-space-size=%d --for build", 2*limit, limit*3/4)
+	case cause.Text != "":
+		return anchor.Failed("build_failed", "%s failed: %s (%s)", command, cause.Text, text).Hintf("%s", logs)
+	}
+	return anchor.Failed("build_failed", "%s failed: %s", command, text).Hintf("%s", logs)
+}
+
+// tail keeps the end of what a command printed.
+type tail struct {
+	mu      sync.Mutex
+	content []byte
+}
+
+// maxTail is how much of it is kept, in bytes; at most twice as much is in memory.
+const maxTail = 64 << 10
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.content = append(t.content, p[max(0, len(p)-maxTail):]...)
+	if len(t.content) > 2*maxTail {
+		t.content = append([]byte(nil), t.content[len(t.content)-maxTail:]...)
+	}
+	return len(p), nil
+}
+
+// lines returns the lines without what a terminal obeys.
+func (t *tail) lines() (all []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for line := range strings.Lines(string(t.content)) {
+		all = append(all, plain(line))
+	}
+	return all
 }
 
 // start runs a command and returns how it ended. The end of ctx ends it and all that it started.
@@ -68,7 +117,8 @@ func (w *work) start(ctx context.Context, c build.Command) (code int, text strin
 	walls, closeGroup := w.walls(group)
 	defer closeGroup()
 	streams := func(cmd *exec.Cmd) {
-		cmd.Stdout, cmd.Stderr = w.job.output, w.job.output
+		printed := io.MultiWriter(w.job.output, w.printed)
+		cmd.Stdout, cmd.Stderr = printed, printed
 		if c.Out != nil {
 			cmd.Stdout = c.Out
 		}

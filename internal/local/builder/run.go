@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
@@ -44,8 +45,16 @@ func (b *Builder) run(j *job) {
 			Hintf("Start the server with a higher limit: anchor up --build-timeout %s", 2*b.Limits.Timeout)
 	case errors.Is(cause, errStopped):
 		err = interrupted(j.deployment.ID)
+	case errors.Is(err, syscall.ENOSPC) && anchor.CodeOf(err) == "":
+		err = diskFullDuring(err.Error(), j.deployment.ID)
 	}
 	b.end(lasting, d, p.step, err)
+}
+
+// diskFullDuring returns the error of something that the full disk of the server ended.
+func diskFullDuring(what string, id anchor.DeploymentID) error {
+	return anchor.Failed("disk_full", "%s: the disk of the server is full", what).
+		Hintf("Free space on it; anchor status shows how much there is. Then: anchor builds retry %s", id)
 }
 
 // make runs the steps of a build.

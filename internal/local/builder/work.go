@@ -22,7 +22,8 @@ type work struct {
 	cache   string
 	user    *jail.User
 
-	outOfMemory bool // the kernel killed a process of the last command at the memory limit
+	printed     *tail // of the last command
+	outOfMemory bool  // the kernel killed a process of the last command at the memory limit
 }
 
 func (b *Builder) openWork(j *job) (*work, error) {

@@ -285,3 +285,27 @@ func TestBuild_ProjectIsRemovedMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// TestBuild_NamesTheCause has the build fail in several ways: the refusal says why, and what to do.
+func TestBuild_NamesTheCause(t *testing.T) {
+	f := newPushFixture(t, nil)
+	f.app("one")
+	for name, c := range map[string]struct {
+		prints string
+		says   []string
+	}{
+		"what the log says": {"Failed to compile.\n\n./app/page.tsx:1:7\nType error: Type 'string' is not assignable to type 'number'.",
+			[]string{"sh build.sh failed: ./app/page.tsx:1:7: Type error: Type 'string' is not", "anchor builds logs"}},
+		"a full disk": {"Error: ENOSPC: no space left on device, write", []string{"the disk of the server is full", "anchor status", "anchor builds retry"}},
+		"too little memory": {"FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+			[]string{"the build ran out of memory", "--build-memory-mib", "--max-old-space-size"}},
+		"nothing": {"one\ntwo", []string{"sh build.sh failed: exit status 1", "anchor builds logs"}},
+	} {
+		f.write("build.sh", "cat <<'END'\n"+c.prints+"\nEND\nexit 1\n")
+		f.commit(name)
+		f.refused(append(c.says, "no branch has changed"), "main")
+	}
+	if got := f.remoteBranches(); len(got) != 0 {
+		t.Errorf("after failed builds the branches are %v", got)
+	}
+}
