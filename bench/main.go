@@ -41,6 +41,7 @@ var parts = []part{
 	{"rate", measureFixedRate},
 	{"pages", measurePages},
 	{"overload", measureOverload},
+	{"builds", measureBuilds},
 	{"aws", measureAWSCalls},
 }
 
