@@ -77,40 +77,6 @@ func (c *clone) commit(message string) {
 	c.git("commit", "--quiet", "-m", message)
 }
 
-// TestPushOfANextApp pushes the pages example with one file added: the server installs, builds with
-// Next.js and OpenNext within the walls, and the site is live.
-func TestPushOfANextApp(t *testing.T) {
-	a := up(t)
-	c := a.clone("docs")
-	files, err := exec.Command("git", "-C", "../examples/pages", "ls-files", "-z").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(string(files), "\x00"), "\x00") {
-		content, err := os.ReadFile(filepath.Join("../examples/pages", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.MkdirAll(filepath.Dir(filepath.Join(c.dir, name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		c.write(name, string(content))
-	}
-	c.write("public/word.txt", "first")
-	c.commit("first")
-	out := c.git("push", "anchor", "main")
-	for _, text := range []string{"remote: $ npm ci", "remote: $ npx --no-install open-next build", "remote: Live: http://docs.localhost"} {
-		if !strings.Contains(out, text) {
-			t.Errorf("git does not print %q:\n%s", text, out)
-		}
-	}
-	s := a.site(t, "docs")
-	if body := s.get("/docs/word.txt").want(t, 200).Body; !strings.Contains(body, "first") {
-		t.Errorf("the file is %q", body)
-	}
-	s.get("/docs/").want(t, 200)
-}
-
 // TestKillDuringABuild ends the server with SIGKILL while a build runs: nothing of the build is
 // left running, the push is refused, and the build can be retried.
 func TestKillDuringABuild(t *testing.T) {

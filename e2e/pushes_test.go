@@ -195,8 +195,8 @@ func TestPushesKilledAtRandom(t *testing.T) {
 	}
 }
 
-// TestPushOfTheDemo does what `make demo` prints: a word of the shop is changed and pushed, and a browser
-// shows it.
+// TestPushOfTheDemo does what `make demo` prints: a word of the shop is changed and pushed with another file.
+// The server installs, builds with Next.js and OpenNext within the walls, and a browser shows it.
 func TestPushOfTheDemo(t *testing.T) {
 	if out, err := exec.CommandContext(t.Context(), "make", "-C", "..", "anchor").CombinedOutput(); err != nil {
 		t.Fatalf("make anchor: %v\n%s", err, out)
@@ -257,14 +257,25 @@ func TestPushOfTheDemo(t *testing.T) {
 	if live == "" || len(steps) != 4 {
 		t.Fatalf("the demo prints the URL %q and the steps %q\n%s", live, steps, &errs)
 	}
+	steps = slices.Insert(steps, 1, "echo first > public/word.txt; git add public/word.txt")
 	push := exec.CommandContext(t.Context(), "bash", "-euc", strings.Join(steps, "\n"))
 	push.Env = append(os.Environ(), "HOME="+copied, "XDG_RUNTIME_DIR=", "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "GIT_TERMINAL_PROMPT=0", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=A", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=A", "GIT_COMMITTER_EMAIL=a@example.com")
-	if text, err := push.CombinedOutput(); err != nil || !strings.Contains(string(text), "remote: Live: "+live) {
+	text, err := push.CombinedOutput()
+	if err != nil {
 		t.Fatalf("the push: %v\n%s", err, text)
 	}
+	for _, want := range []string{"remote: $ npm ci", "remote: $ npx --no-install open-next build", "remote: Live: " + live} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("git does not print %q:\n%s", want, text)
+		}
+	}
 	b := newBrowser(t)
-	var title string
+	var title, word string
+	b.do("open the file", chromedp.Navigate(live+"/word.txt"), chromedp.Text("body", &word))
+	if strings.TrimSpace(word) != "first" {
+		t.Errorf("the file is %q", word)
+	}
 	b.do("open the shop", chromedp.Navigate(live), chromedp.Text("h1", &title))
 	if title != "Gear that laughs at weather" {
 		t.Errorf("the browser shows %q", title)
