@@ -47,6 +47,7 @@ func (s EnvSlot) Compare(other EnvSlot) int {
 type EnvScope struct {
 	Environment Environment
 	Branch      string
+	None        bool // no variable: the code is of somebody who must not see them
 }
 
 // ScopeOf returns the scope of a deployment of a branch: a branch that is not the production branch is
@@ -61,7 +62,7 @@ func (p Project) ScopeOf(branch string, noRelease bool) EnvScope {
 // Reaches reports whether a variable of the slot is one of the scope's. Of two of one name, the
 // later one in the order of slots counts.
 func (s EnvSlot) Reaches(scope EnvScope) bool {
-	return (s.Environment == "" || s.Environment == scope.Environment) && (s.Branch == "" || s.Branch == scope.Branch)
+	return !scope.None && (s.Environment == "" || s.Environment == scope.Environment) && (s.Branch == "" || s.Branch == scope.Branch)
 }
 
 // vercelNames are the names that Vercel has for Anchor's own variables.
@@ -74,7 +75,8 @@ var vercelNames = map[string]string{
 
 // AddVercelNames adds Anchor's own variables under the names that Vercel has for them, when VERCEL is 1
 // among vars. Those that are set stay as they are. VERCEL_URL has no scheme (Vercel, "System environment
-// variables").
+// variables"). In production it is also VERCEL_PROJECT_PRODUCTION_URL, which Next.js reads for the addresses in
+// metadata (next/dist/lib/metadata/resolvers/resolve-url.js).
 func AddVercelNames(vars map[string]string) {
 	if vars["VERCEL"] != "1" {
 		return
@@ -88,6 +90,10 @@ func AddVercelNames(vars map[string]string) {
 			_, value, _ = strings.Cut(value, "://")
 		}
 		vars[name] = value
+	}
+	const production = "VERCEL_PROJECT_PRODUCTION_URL"
+	if _, set := vars[production]; !set && vars["VERCEL_ENV"] == string(EnvProduction) && vars["VERCEL_URL"] != "" {
+		vars[production] = vars["VERCEL_URL"]
 	}
 }
 

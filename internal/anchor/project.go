@@ -16,6 +16,8 @@ type Project struct {
 	ProductionBranch string    `json:"productionBranch"`
 	CreatedAt        int64     `json:"createdAt"` // Unix milliseconds
 	Limits           Limits    `json:"limits,omitzero" required:"false" doc:"What its processes may take together"`
+	// Previews is what was set for the project; see PreviewRetention.Over.
+	Previews PreviewRetention `json:"previews,omitzero" required:"false" doc:"Which previews are kept, where that differs from the server's default"`
 	// Removing means that the project is being removed, which on aws takes minutes. It accepts
 	// nothing new, and leaves the records when the rest is removed.
 	Removing bool `json:"removing,omitempty" doc:"It is being removed and takes nothing new"`

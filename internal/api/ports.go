@@ -24,6 +24,10 @@ type Projects interface {
 	// ErrInvalid for those that AWS refuses or that have no effect on this platform.
 	ProjectSettings(ctx context.Context, idOrSlug string) (anchor.ProjectSettings, error)
 	SetSettings(ctx context.Context, idOrSlug string, set anchor.Settings) (anchor.ProjectSettings, error)
+	// PreviewRetention returns which previews of a project are kept, ErrNotFound; SetPreviewRetention
+	// replaces that, ErrInvalid for what is out of range.
+	PreviewRetention(ctx context.Context, idOrSlug string) (anchor.ProjectPreviewRetention, error)
+	SetPreviewRetention(ctx context.Context, idOrSlug string, r anchor.PreviewRetention) (anchor.ProjectPreviewRetention, error)
 	// Remove removes a project and everything that belongs to it, ErrNotFound. When that takes
 	// long, it continues in the background: the project is Removing until it is removed.
 	Remove(ctx context.Context, idOrSlug string) error

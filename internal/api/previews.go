@@ -19,6 +19,33 @@ func (s *server) previewRoutes() {
 	bypass.Description += " It replaces the token before. Tests send it in the header `X-Anchor-Protection-Bypass`, or as a parameter" +
 		" of this name; with `X-Anchor-Set-Bypass-Cookie: true` the response sets a cookie that admits the browser."
 	handleRoute(s, bypass, s.createBypass)
+
+	const retention = "/projects/{projectId}/preview-retention"
+	handleRoute(s, newOperation("get-preview-retention", http.MethodGet, retention, anchor.ScopeRead, "Get which previews are kept", 404), s.getPreviewRetention)
+	set := newOperation("set-preview-retention", http.MethodPut, retention, anchor.ScopeDeploy, "Replace which previews are kept", 404)
+	set.Description += " What the body leaves out has the server's default. Previews that are not kept any more are removed after the" +
+		" next deployment, those that are too old within an hour; on AWS within a day."
+	handleRoute(s, set, s.setPreviewRetention)
+}
+
+func (s *server) getPreviewRetention(ctx context.Context, in *InProject) (*body[anchor.ProjectPreviewRetention], error) {
+	return answerOr(s.Projects.PreviewRetention(ctx, in.ProjectID))
+}
+
+func (s *server) setPreviewRetention(ctx context.Context, in *struct {
+	InProject
+	Body anchor.PreviewRetention
+}) (*body[anchor.ProjectPreviewRetention], error) {
+	before, err := s.Projects.PreviewRetention(ctx, in.ProjectID)
+	if err != nil {
+		return nil, err
+	}
+	kept, err := s.Projects.SetPreviewRetention(ctx, in.ProjectID, in.Body)
+	if err != nil {
+		return nil, err
+	}
+	noteChange(ctx, before.Set, kept.Set)
+	return answerWith(kept), nil
 }
 
 // protectable returns the project of a route about protection, and refuses a platform without it.

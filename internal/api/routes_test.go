@@ -45,6 +45,8 @@ var routes = []route{
 	{"DELETE", "/projects/P/split", "deploy", "", true},
 	{"GET", "/projects/P/limits", "read", "", true},
 	{"PUT", "/projects/P/limits", "deploy", `{"memoryBytes":1073741824}`, true},
+	{"GET", "/projects/P/preview-retention", "read", "", true},
+	{"PUT", "/projects/P/preview-retention", "deploy", `{"keep":3,"days":30}`, true},
 	{"GET", "/projects/P/settings", "read", "", true},
 	{"PUT", "/projects/P/settings", "deploy", `{"memory":1024}`, true},
 	{"GET", "/projects/P/cache", "read", "", true},

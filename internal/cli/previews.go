@@ -15,7 +15,7 @@ import (
 func (s *shell) previewsCommand() *cobra.Command {
 	list := func(cmd *cobra.Command, _ []string) error { return s.runPreviews(cmd.Context()) }
 	ls := &cobra.Command{Use: "ls", Short: "List the previews that are kept, newest first", Args: cobra.NoArgs, RunE: list}
-	cmd := parentCommand("previews", "List previews and protect them", ls, s.protectCommand(), s.unprotectCommand(), s.bypassCommand())
+	cmd := parentCommand("previews", "List previews, protect them, and say which are kept", ls, s.retentionCommand(), s.protectCommand(), s.unprotectCommand(), s.bypassCommand())
 	cmd.Long = "Without a command, lists the previews of the project that can be opened, with\n" +
 		"their URLs, and whether they are protected. The URL of a branch follows its\n" +
 		"newest preview."

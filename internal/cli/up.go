@@ -59,6 +59,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.IntVar(&o.RequireIsolation, "require-isolation", 0, "refuse to start below this isolation level, 1 to 3")
 	flags.IntVar(&o.Keep, "keep", 10, "number of deployments per project to keep that were live")
 	flags.IntVar(&o.KeepPreviews, "keep-previews", 10, "number of deployments per project to keep that were never live")
+	flags.IntVar(&o.PreviewDays, "preview-days", 0, "how old previews may be, in days, unless a project says (default: any age)")
 	flags.DurationVar(&o.PreviewIdle, "preview-idle", time.Minute, "how long a process of a preview stays without requests")
 	flags.DurationVar(&o.KeepAssets, "keep-assets", 7*24*time.Hour, "how long to keep serving hashed files of earlier live deployments")
 	flags.DurationVar(&o.SkewProtection, "skew-protection", 24*time.Hour, "how long open tabs may use the deployment they loaded; 0 turns it off")
@@ -136,6 +137,9 @@ func checkServer(o server.Config) error {
 	}
 	if o.KeepPreviews < 1 {
 		return usagef("--keep-previews is %d; it must be 1 or more", o.KeepPreviews)
+	}
+	if o.PreviewDays < 0 || o.PreviewDays > 3650 {
+		return usagef("--preview-days is %d; it must be from 0 to 3650", o.PreviewDays)
 	}
 	if o.KeepAssets < 0 {
 		return usagef("--keep-assets is %s; it must not be negative", o.KeepAssets)

@@ -3,6 +3,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"time"
@@ -100,8 +101,14 @@ type Domains struct {
 type Keep struct {
 	Deployments int           // deployments that were live
 	Previews    int           // other deployments; 0 means as many as Deployments
+	PreviewDays int           // how old those may be, where the project does not say; 0: any age
 	Assets      time.Duration // how long hashed files stay after their deployment was live
 	Tabs        time.Duration // how long open tabs may use a deployment after it was live; 0: not at all
+}
+
+// previews returns what is kept of the previews of a project that does not say.
+func (k Keep) previews() anchor.PreviewRetention {
+	return anchor.PreviewRetention{Keep: cmp.Or(k.Previews, k.Deployments), Days: k.PreviewDays}
 }
 
 // Limits bound what users may have at a time. Zero fields bound nothing.
@@ -156,7 +163,7 @@ func newDeploys(p Parts, releases *release.Service) *deploy.Service {
 		Platform: p.Platform, Releases: releases, Remover: p.Deployments,
 		Retention: release.Retention{
 			Service: releases, Shelf: p.Records, Remover: p.Deployments,
-			Keep: p.Keep.Deployments, Previews: p.Keep.Previews, Assets: p.Keep.Assets, Tabs: p.Keep.Tabs,
+			Keep: p.Keep.Deployments, Previews: p.Keep.previews(), Assets: p.Keep.Assets, Tabs: p.Keep.Tabs,
 		},
 		Runner: p.Runner, Builder: p.Builder,
 	}, deploy.Options{Quota: deploy.Quota{Queued: p.Limits.Queued}, BeforeStep: p.BeforeStep, OnEvent: p.OnEvent, URLs: p.URLs})
@@ -168,7 +175,7 @@ func newProjects(p Parts, deploys *deploy.Service, domains *domains.Service) *pr
 		ports.Domains = domains
 	}
 	ports.Dispatch, ports.Settings = p.DispatchRemoval, p.Settings
-	return project.New(ports, project.Options{MaxProjects: p.Limits.Projects, LimitsHint: p.LimitsHint, BeforeStep: p.BeforeStep, Log: p.Log})
+	return project.New(ports, project.Options{MaxProjects: p.Limits.Projects, LimitsHint: p.LimitsHint, Previews: p.Keep.previews(), BeforeStep: p.BeforeStep, Log: p.Log})
 }
 
 func newDomains(p Parts) *domains.Service {

@@ -65,6 +65,8 @@ type Env interface {
 	// system, and returns them. Later calls return the same values, even when the project's have
 	// changed.
 	Lock(ctx context.Context, p anchor.ProjectID, d anchor.DeploymentID, scope anchor.EnvScope, system map[string]string) (map[string]string, error)
+	// RemoveBranch removes the variables that only previews of the branch have, and returns their number.
+	RemoveBranch(ctx context.Context, p anchor.ProjectID, branch string) (int, error)
 }
 
 // Artifact is everything that a platform knows of a deployment.

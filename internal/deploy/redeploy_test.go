@@ -34,6 +34,7 @@ func TestStart_OfTheFilesOfAnother(t *testing.T) {
 		preview: {"A": "preview", "ANCHOR_ENV": "preview", "ANCHOR_GIT_BRANCH": "feature/x", "ANCHOR_GIT_COMMIT_SHA": "c0ffee"},
 		live:    {"A": "production", "ANCHOR_ENV": "production", "ANCHOR_GIT_BRANCH": "feature/x", "ANCHOR_GIT_COMMIT_SHA": "c0ffee"},
 	} {
+		want["ANCHOR_DEPLOYMENT_ID"], want["ANCHOR_PROJECT_ID"] = string(id), string(s.project)
 		got, err := env.Locked(t.Context(), id)
 		if diff := cmp.Diff(want, got); err != nil || diff != "" {
 			t.Errorf("%s runs with (-want +got), %v:\n%s", id, err, diff)

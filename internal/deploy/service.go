@@ -25,6 +25,8 @@ type Platform interface {
 // Projects finds a deployment's project.
 type Projects interface {
 	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
+	// Projects returns a page of all projects.
+	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
 }
 
 // Ports are what the use-case works with.

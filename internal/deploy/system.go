@@ -8,15 +8,17 @@ import (
 
 // scope returns which of the project's variables the deployment gets.
 func (r *run) scope() anchor.EnvScope {
-	return r.artifact.Project.ScopeOf(r.record.Branch, r.record.NoRelease)
+	scope := r.artifact.Project.ScopeOf(r.record.Branch, r.record.NoRelease)
+	scope.None = r.record.Fork
+	return scope
 }
 
-// systemVariables returns the run-time variables that say which deployment this is. The platforms add
-// ANCHOR_DEPLOYMENT_ID.
+// systemVariables returns the run-time variables that say which deployment this is.
 func (r *run) systemVariables() map[string]string {
 	scope := r.scope()
 	vars := map[string]string{
 		"ANCHOR_ENV": string(scope.Environment), "ANCHOR_GIT_COMMIT_SHA": r.record.CommitSha, "ANCHOR_GIT_BRANCH": r.record.Branch,
+		DeploymentVariable: string(r.record.ID), ProjectVariable: string(r.record.ProjectID),
 	}
 	if r.record.PullRequest != 0 {
 		vars["ANCHOR_GIT_PULL_REQUEST_ID"] = strconv.FormatInt(r.record.PullRequest, 10)

@@ -95,6 +95,24 @@ func (e *Env) Remove(ctx context.Context, p anchor.ProjectID, slot anchor.EnvSlo
 	return e.Variables.DeleteEnv(ctx, p, slot)
 }
 
+// RemoveBranch removes the variables that only previews of the branch have, and returns their number.
+func (e *Env) RemoveBranch(ctx context.Context, p anchor.ProjectID, branch string) (removed int, err error) {
+	vars, err := e.Variables.EnvRows(ctx, p)
+	if err != nil || branch == "" {
+		return 0, err
+	}
+	for _, v := range vars {
+		if v.Branch != branch {
+			continue
+		}
+		if err := e.Variables.DeleteEnv(ctx, p, v.Slot()); err != nil && !errors.Is(err, anchor.ErrNotFound) {
+			return removed, err
+		}
+		removed++
+	}
+	return removed, nil
+}
+
 // ActionsKey is the variable with the key from which Next.js makes the ids of Server Actions and by
 // which it encrypts their bound arguments: base64 of an AES key (next/dist/build/webpack-config.js,
 // server/app-render/encryption-utils.js). Without it each build makes a key of its own, and a tab's
@@ -169,17 +187,6 @@ func (e *Env) Locked(ctx context.Context, d anchor.DeploymentID) (map[string]str
 		return nil, err
 	}
 	return e.unlockValues(d, sealed)
-}
-
-// LockNone fixes that the deployment has no variables: it is built from code of somebody who must not
-// see them. It has no effect once Lock was called.
-func (e *Env) LockNone(ctx context.Context, d anchor.DeploymentID) error {
-	plain, err := encodeValues(nil)
-	if err != nil {
-		return fmt.Errorf("lock the environment of %s: %w", d, err)
-	}
-	_, err = e.Variables.LockEnv(ctx, d, e.Box.Seal(plain, lockedPlace(d)...))
-	return err
 }
 
 // Sealed returns the variables the deployment was locked with as the records keep

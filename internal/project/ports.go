@@ -20,6 +20,9 @@ type Records interface {
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
 	// SetLimits replaces the project's limits, durable on return, or is ErrNotFound.
 	SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error
+	// SetPreviewRetention replaces the project's retention of previews, durable on return, or is
+	// ErrNotFound.
+	SetPreviewRetention(ctx context.Context, id anchor.ProjectID, r anchor.PreviewRetention) error
 	// RetireProject marks the project as being removed, durable on return, or is ErrNotFound.
 	// From then on nothing can be added to it. Idempotent.
 	RetireProject(ctx context.Context, id anchor.ProjectID) error

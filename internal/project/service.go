@@ -34,7 +34,9 @@ type Options struct {
 	Now         func() time.Time // time.Now when nil
 	MaxProjects int              // how many projects there may be; 0 means any number
 	LimitsHint  string           // what bounds a project instead, where there is no Limiter
-	Log         *slog.Logger     // slog.Default() when nil
+	// Previews is the server's default of the retention of previews.
+	Previews anchor.PreviewRetention
+	Log      *slog.Logger // slog.Default() when nil
 
 	// BeforeStep is called before each step of a removal. Tests end the process in it.
 	BeforeStep func(step string)

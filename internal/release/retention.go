@@ -25,17 +25,21 @@ type Shelf interface {
 	Kept(ctx context.Context, p anchor.ProjectID) ([]anchor.Deployment, error)
 	// UpdateDeployment is deploy.Records.UpdateDeployment.
 	UpdateDeployment(ctx context.Context, d anchor.Deployment, from anchor.Status) error
+	// Project returns one project or ErrNotFound.
+	Project(ctx context.Context, id anchor.ProjectID) (anchor.Project, error)
 }
 
 // Retention removes old deployments. Those that were ever live and the others, the previews,
-// are counted separately. The newest of each stay, and always the live one, the one live
-// before it and those that open tabs may use.
+// are counted separately. The newest of each stay, previews up to an age, and always the live
+// one, the one live before it and those that open tabs may use.
 type Retention struct {
-	Service  *Service
-	Shelf    Shelf
-	Remover  Remover
-	Keep     int           // deployments that were live
-	Previews int           // others; Keep when 0
+	Service *Service
+	Shelf   Shelf
+	Remover Remover
+	Keep    int // deployments that were live
+	// Previews is what is kept of the others where the project does not say; Keep of them when it has no
+	// number.
+	Previews anchor.PreviewRetention
 	Assets   time.Duration // how long the hashed files of one that was live stay once it is not
 	Tabs     time.Duration // how long open tabs may use one that was live once it is not; see TabsUntil
 	Now      func() time.Time
@@ -45,12 +49,31 @@ type Retention struct {
 // not stop the others. The next sweep removes its files, and those that a crash between mark
 // and removal leaves.
 func (r Retention) Prune(ctx context.Context, p anchor.ProjectID) ([]anchor.DeploymentID, error) {
-	left := map[bool]int{true: r.Keep, false: cmp.Or(r.Previews, r.Keep)}
-	return r.remove(ctx, p, func(_ anchor.Deployment, wasLive bool) bool {
+	previews, err := r.previewsOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	left, now := map[bool]int{true: r.Keep, false: previews.Keep}, r.now()
+	return r.remove(ctx, p, func(d anchor.Deployment, wasLive bool) bool {
 		left[wasLive]--
-		return left[wasLive] < 0
+		return left[wasLive] < 0 || !wasLive && previews.IsTooOld(now.Sub(time.UnixMilli(d.CreatedAt)))
 	})
 }
+
+// previewsOf returns which previews of a project are kept.
+func (r Retention) previewsOf(ctx context.Context, p anchor.ProjectID) (anchor.PreviewRetention, error) {
+	project, err := r.Shelf.Project(ctx, p)
+	if err != nil {
+		return anchor.PreviewRetention{}, fmt.Errorf("read how long previews are kept: %w", err)
+	}
+	kept := project.Previews.Over(r.Previews)
+	kept.Keep = cmp.Or(kept.Keep, r.Keep)
+	return kept, nil
+}
+
+// HasAge reports whether previews of the project are removed by their age, too: not only a deployment
+// makes it necessary to prune it.
+func (r Retention) HasAge(p anchor.Project) bool { return p.Previews.Over(r.Previews).Days > 0 }
 
 // PrunePreviews removes the previews of a branch: what was deployed of it and was never live. It
 // returns the ids it removed. As with Prune, a failed removal does not stop the others.

@@ -175,13 +175,50 @@ func TestRetention_Prune_CountsPreviewsSeparately(t *testing.T) {
 	_, err = s.Promote(t.Context(), s.project, live.ID)
 	must(t, err)
 	r := s.retention(3)
-	r.Previews = 2
+	r.Previews.Keep = 2
 	s.prune(t, r, 0)
 	for i, d := range append([]anchor.Deployment{target, live}, previews...) {
 		want := i == 3 || i == 4 // the oldest two that never were live
 		if gone := s.get(t, d.ID).PrunedAt != 0; gone != want {
 			t.Errorf("deployment %d: pruned %v, want %v", i, gone, want)
 		}
+	}
+}
+
+// TestRetention_Prune_OldPreviews removes previews by their age, by the server's or the project's rule, and
+// never what was live.
+func TestRetention_Prune_OldPreviews(t *testing.T) {
+	const day = 24 * time.Hour
+	for _, c := range []struct {
+		name            string
+		server, project anchor.PreviewRetention
+		ahead           time.Duration
+		gone            bool
+	}{
+		{"any age", anchor.PreviewRetention{}, anchor.PreviewRetention{}, 4000 * day, false},
+		{"young", anchor.PreviewRetention{Days: 30}, anchor.PreviewRetention{}, 29 * day, false},
+		{"old", anchor.PreviewRetention{Days: 30}, anchor.PreviewRetention{}, 31 * day, true},
+		{"old for the project", anchor.PreviewRetention{Days: 30}, anchor.PreviewRetention{Days: 2}, 3 * day, true},
+		{"young for the project", anchor.PreviewRetention{Days: 2}, anchor.PreviewRetention{Days: 30}, 3 * day, false},
+		{"too many for the project", anchor.PreviewRetention{}, anchor.PreviewRetention{Keep: 1}, 0, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStand(t)
+			first := s.deployed(t)
+			live := s.deployed(t)
+			preview := s.record(t, s.project, anchor.Deployed)
+			s.record(t, s.project, anchor.Deployed)
+			must(t, s.store.SetPreviewRetention(t.Context(), s.project, c.project))
+			r := s.retention(10)
+			r.Previews = c.server
+			s.prune(t, r, c.ahead)
+			if gone := s.get(t, preview.ID).PrunedAt != 0; gone != c.gone {
+				t.Errorf("the preview is pruned: %v, want %v", gone, c.gone)
+			}
+			if s.get(t, first.ID).PrunedAt != 0 || s.get(t, live.ID).PrunedAt != 0 {
+				t.Error("what was live is pruned")
+			}
+		})
 	}
 }
 

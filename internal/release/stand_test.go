@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/deploy"
@@ -47,7 +48,7 @@ func (s *stand) record(t *testing.T, p anchor.ProjectID, status anchor.Status) a
 	id := anchor.NewID()
 	d := anchor.Deployment{
 		ID: anchor.DeploymentID(id), ProjectID: p, Status: status, Version: "v-" + id,
-		CommitSha: "c0ffee", Branch: "main", Functions: map[string]anchor.FunctionVersion{"default": {Version: "1"}},
+		CommitSha: "c0ffee", Branch: "main", CreatedAt: time.Now().UnixMilli(), Functions: map[string]anchor.FunctionVersion{"default": {Version: "1"}},
 	}
 	return s.publish(t, d)
 }

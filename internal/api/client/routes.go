@@ -64,6 +64,16 @@ func (c *Client) SetLimits(ctx context.Context, idOrSlug string, l anchor.Limits
 	return sendFetch[anchor.ProjectLimits](ctx, c, http.MethodPut, projectPath(idOrSlug, "limits"), l)
 }
 
+// PreviewRetention returns which previews of a project are kept, ErrNotFound.
+func (c *Client) PreviewRetention(ctx context.Context, idOrSlug string) (anchor.ProjectPreviewRetention, error) {
+	return fetch[anchor.ProjectPreviewRetention](ctx, c, get(projectPath(idOrSlug, "preview-retention"), nil))
+}
+
+// SetPreviewRetention replaces which previews of a project are kept.
+func (c *Client) SetPreviewRetention(ctx context.Context, idOrSlug string, r anchor.PreviewRetention) (anchor.ProjectPreviewRetention, error) {
+	return sendFetch[anchor.ProjectPreviewRetention](ctx, c, http.MethodPut, projectPath(idOrSlug, "preview-retention"), r)
+}
+
 // Settings returns a project's settings for AWS, ErrNotFound.
 func (c *Client) Settings(ctx context.Context, idOrSlug string) (anchor.ProjectSettings, error) {
 	return fetch[anchor.ProjectSettings](ctx, c, get(projectPath(idOrSlug, "settings"), nil))

@@ -30,8 +30,19 @@ func (s *Store) CreateProject(ctx context.Context, p anchor.Project) error {
 }
 
 // SetLimits replaces the project's limits, durable on return; NotFound when it does not exist.
-// Nothing else in a project's record ever changes.
 func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
+	return s.changeProject(ctx, "set the project's limits", id, func(p *anchor.Project) { p.Limits = l })
+}
+
+// SetPreviewRetention replaces the project's retention of previews, durable on return; NotFound when it
+// does not exist.
+func (s *Store) SetPreviewRetention(ctx context.Context, id anchor.ProjectID, r anchor.PreviewRetention) error {
+	return s.changeProject(ctx, "set the retention of previews", id, func(p *anchor.Project) { p.Previews = r })
+}
+
+// changeProject changes what may change in the record of a project, of which there are two copies. The
+// last of several changes at a time wins, and another one may be lost.
+func (s *Store) changeProject(ctx context.Context, what string, id anchor.ProjectID, edit func(*anchor.Project)) error {
 	p, err := s.Project(ctx, id)
 	if err != nil {
 		return err
@@ -39,14 +50,14 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 	if p.Removing {
 		return records.Removing(id)
 	}
-	p.Limits = l
+	edit(&p)
 	rec, err := encodeRecord(p)
 	if err != nil {
 		return err
 	}
 	owned := s.ownerCondition(id)
 	owned.set = item{recordAttr: rec}
-	return s.writeTransaction(ctx, "set the project's limits", owned,
+	return s.writeTransaction(ctx, what, owned,
 		change{at: s.t.slugKey(p.Slug), set: item{recordAttr: rec}, when: isThere, refused: refuseWith(records.NoProject(string(id)))})
 }
 

@@ -71,17 +71,21 @@ func (u *Upkeep) Sweep(ctx context.Context) error {
 }
 
 func (u *Upkeep) sweep(ctx context.Context) error {
+	old := u.Deploys.PruneByAge(ctx)
+	if ctx.Err() != nil {
+		return old
+	}
 	left := u.sweepDeployments(ctx)
 	if ctx.Err() != nil {
-		return left
+		return errors.Join(old, left)
 	}
 	gone := u.Cloud.Sweep(ctx)
 	if ctx.Err() != nil {
-		return errors.Join(left, gone)
+		return errors.Join(old, left, gone)
 	}
 	freed, err := u.Artifacts.Collect(ctx, young)
 	u.Log.InfoContext(ctx, "swept", "freedBytes", freed)
-	return worst(left, gone, err)
+	return worst(old, left, gone, err)
 }
 
 // worst joins errors so that the result is KindBusy only when all of them are: what fails each

@@ -38,8 +38,6 @@ type Records interface {
 
 // Env returns the variables of a project that a build in the scope sees.
 type Env interface {
-	// LockNone fixes that a deployment has no variables at run time.
-	LockNone(ctx context.Context, d anchor.DeploymentID) error
 	ForBuild(ctx context.Context, p anchor.ProjectID, scope anchor.EnvScope) (map[string]string, error)
 }
 

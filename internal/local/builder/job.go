@@ -57,13 +57,6 @@ func (b *Builder) record(ctx context.Context, p anchor.Project, c commit) (*job,
 		b.end(context.WithoutCancel(ctx), d, stepCheckout, err)
 		return nil, err
 	}
-	if c.fork {
-		// Before anything of the fork runs: what is locked now is what the preview has.
-		if err := b.Env.LockNone(ctx, d.ID); err != nil {
-			b.end(context.WithoutCancel(ctx), d, stepCheckout, err)
-			return nil, err
-		}
-	}
 	j := &job{project: p, deployment: d, forced: c.forced, ran: make(chan struct{}), done: make(chan struct{})}
 	j.ctx, j.cancel = context.WithCancelCause(b.ctx)
 	j.watching, j.unwatch = context.WithCancel(b.ctx)

@@ -52,7 +52,7 @@ func (b *Builder) receive(ctx context.Context, p anchor.Project, push git.Push, 
 	return b.removePreviews(ctx, p, push, out)
 }
 
-// removePreviews removes the previews of the branches that a push deletes.
+// removePreviews removes the previews of the branches that a push deletes, with their variables.
 func (b *Builder) removePreviews(ctx context.Context, p anchor.Project, push git.Push, out io.Writer) error {
 	for _, u := range push.Updates {
 		switch branch := u.Branch(); {
@@ -60,11 +60,11 @@ func (b *Builder) removePreviews(ctx context.Context, p anchor.Project, push git
 		case branch == "" || branch == p.ProductionBranch:
 			fmt.Fprintf(out, "%s is deleted.\n", u.Ref)
 		default:
-			removed, err := b.Deploys.RemovePreviews(ctx, p.ID, branch)
+			removed, err := b.Deploys.RemoveBranch(ctx, p.ID, branch)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "%s is deleted. Previews removed: %d\n", u.Ref, removed)
+			fmt.Fprintf(out, "%s is deleted; %s\n", u.Ref, removed)
 		}
 	}
 	return nil

@@ -50,12 +50,12 @@ func (l *link) removeBranch(ctx context.Context, branch string) (string, error) 
 	} else if anchor.CodeOf(err) != "branch_gone" {
 		return "", err
 	}
-	removed, err := l.Deploys.RemovePreviews(ctx, l.project.ID, branch)
+	removed, err := l.Deploys.RemoveBranch(ctx, l.project.ID, branch)
 	if err != nil {
 		return "", err
 	}
 	l.tell(ctx, func(ctx context.Context) error { return l.deactivate(ctx, branch) })
-	return fmt.Sprintf("branch %s is deleted; previews removed: %d", branch, removed), nil
+	return fmt.Sprintf("branch %s is deleted; %s", branch, removed), nil
 }
 
 // handlePull follows a pull request.
@@ -105,12 +105,24 @@ func (l *link) askForApproval(ctx context.Context, pull anchor.PullRequest) (str
 	return fmt.Sprintf("pull request %d is from a fork: %.12s waits for anchor connect approve %d", pull.Number, pull.Commit, pull.Number), nil
 }
 
-// closePull removes the previews of a pull request.
+// closePull removes the previews of a pull request with their variables, unless another one of its
+// branch is open.
 func (l *link) closePull(ctx context.Context, pull anchor.PullRequest) (string, error) {
 	if pull.Branch == l.project.ProductionBranch {
 		return fmt.Sprintf("pull request %d is closed; %s is the production branch and stays", pull.Number, pull.Branch), nil
 	}
-	removed, err := l.Deploys.RemovePreviews(ctx, l.project.ID, pull.Branch)
+	other, found, err := l.openPull(ctx, pull.Branch)
+	if err != nil {
+		return "", err
+	}
+	if found && !pull.Fork {
+		l.tell(ctx, func(ctx context.Context) error {
+			text := fmt.Sprintf("The pull request is closed. Its preview stays, because pull request %d is of the same branch.", other.Number)
+			return l.comment(ctx, pull.Number, text, true)
+		})
+		return fmt.Sprintf("pull request %d is closed; its preview stays for pull request %d", pull.Number, other.Number), nil
+	}
+	removed, err := l.Deploys.RemoveBranch(ctx, l.project.ID, pull.Branch)
 	if err != nil {
 		return "", err
 	}
@@ -118,7 +130,7 @@ func (l *link) closePull(ctx context.Context, pull anchor.PullRequest) (string, 
 		text := "The pull request is closed. Its preview is removed."
 		return errors.Join(l.comment(ctx, pull.Number, text, true), l.deactivate(ctx, pull.Branch))
 	})
-	return fmt.Sprintf("pull request %d is closed; previews removed: %d", pull.Number, removed), nil
+	return fmt.Sprintf("pull request %d is closed; %s", pull.Number, removed), nil
 }
 
 // buildFork builds the approved commit of a fork, and no other.

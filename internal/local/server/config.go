@@ -25,6 +25,7 @@ type Config struct {
 	HTTPS        HTTPS         // custom domains
 	Keep         int           // deployments kept per project of those that were live, 10
 	KeepPreviews int           // and of the others, 10
+	PreviewDays  int           // how old those may be, in days, where the project does not say; 0: any age
 	KeepAssets   time.Duration // how long hashed files that production served stay, 7 days; negative: no longer than their deployment
 	Quotas       Quotas
 	PageCacheMiB int64          // memory for answers that visitors share, 128; negative: none

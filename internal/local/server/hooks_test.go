@@ -175,6 +175,10 @@ func TestHook_PushesAndPullRequest(t *testing.T) {
 	}
 
 	f.git("checkout", "--quiet", "-b", "feature/x")
+	own := []wire.SetVar{{Name: "OWN", Value: "x", For: anchor.EnvRun, Environment: anchor.EnvPreview, Branch: "feature/x"}, {Name: "ALL", Value: "y", For: anchor.EnvRun}}
+	if err := f.api.SetEnv(t.Context(), "shop", own); err != nil {
+		t.Fatal(err)
+	}
 	second := f.app("two")
 	f.git("push", "--quiet", "host", "feature/x")
 	opened := time.Now()
@@ -207,7 +211,12 @@ func TestHook_PushesAndPullRequest(t *testing.T) {
 		all := f.github.Comments(7)
 		return len(all) == 1 && strings.Contains(all[0], "Its preview is removed")
 	})
-	f.outcomes(5)
+	if got := f.outcomes(5); !strings.Contains(got[0], "previews removed: 2; variables of the branch removed: 1") {
+		t.Errorf("the end of the pull request ends with %q", got[0])
+	}
+	if left, err := f.api.Env(t.Context(), "shop", false); err != nil || len(left) != 1 || left[0].Name != "ALL" {
+		t.Errorf("after the end of the pull request the variables are %+v, %v", left, err)
+	}
 	if page := f.page(d.DeploymentURL); strings.HasPrefix(page, "200") {
 		t.Errorf("after the end of the pull request its preview answers %q", page)
 	}

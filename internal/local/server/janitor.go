@@ -17,8 +17,8 @@ const (
 	backupsKept = 8
 )
 
-// runJanitor removes what crashes and abandoned uploads left, heals divided traffic, packs the Git
-// repositories and copies the records, now and every hour, until ctx ends.
+// runJanitor removes what crashes and abandoned uploads left, heals divided traffic, removes previews that
+// are too old, packs the Git repositories and copies the records, now and every hour, until ctx ends.
 func (a *app) runJanitor(ctx context.Context) {
 	for tick := time.NewTicker(sweepEvery); ; {
 		if err := a.core.Deploys.Resume(ctx); err != nil && ctx.Err() == nil {
@@ -26,6 +26,9 @@ func (a *app) runJanitor(ctx context.Context) {
 		}
 		if err := a.heal(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("send divided traffic to the live deployment", "error", err)
+		}
+		if err := a.core.Deploys.PruneByAge(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Error("remove previews that are too old", "error", err)
 		}
 		if err := a.platform.Sweep(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("clean up the data folder", "error", err)

@@ -342,7 +342,7 @@ func TestPush_OtherBranchesArePreviews(t *testing.T) {
 	f.git("commit", "--quiet", "--amend", "--allow-empty", "-m", "again")
 	f.refused([]string{"non-fast-forward"}, "feature/x") // git itself asks for --force
 	f.push("--force", "feature/x")
-	f.says(f.push("--delete", "feature/x"), "refs/heads/feature/x is deleted. Previews removed: 2", "[deleted]")
+	f.says(f.push("--delete", "feature/x"), "refs/heads/feature/x is deleted; previews removed: 2", "[deleted]")
 	if page := f.page(live); !strings.Contains(page, "one") {
 		t.Errorf("the site answers %q", page)
 	}

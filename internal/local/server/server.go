@@ -257,7 +257,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
 		Projects: projectFiles{a}, Limiter: limiter{a.platform, a}, Domains: a.domainParts(),
 		URLs:    a.URLs,
-		Keep:    core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, Assets: a.KeepAssets, Tabs: a.SkewProtection},
+		Keep:    core.Keep{Deployments: a.Keep, Previews: a.KeepPreviews, PreviewDays: a.PreviewDays, Assets: a.KeepAssets, Tabs: a.SkewProtection},
 		Limits:  core.Limits{Projects: a.Quotas.Projects, Queued: a.Quotas.Queued},
 		OnEvent: a.alertFailure, BeforeStep: a.BeforeStep, Log: a.Log,
 	})

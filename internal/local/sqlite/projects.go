@@ -10,21 +10,23 @@ import (
 )
 
 const (
-	newColumns     = `id, slug, production_branch, created_at, memory_bytes, cpu_millis, processes`
+	newColumns     = `id, slug, production_branch, created_at, memory_bytes, cpu_millis, processes, preview_keep, preview_days`
 	projectColumns = newColumns + `, removing`
-	insertProject  = `INSERT INTO projects (` + newColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	insertProject  = `INSERT INTO projects (` + newColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
 )
 
 func projectValues(p anchor.Project) []any {
 	return []any{
 		p.ID, p.Slug, p.ProductionBranch, p.CreatedAt,
 		p.Limits.MemoryBytes, p.Limits.CPUMillis, p.Limits.Processes,
+		p.Previews.Keep, p.Previews.Days,
 	}
 }
 
 func scanProject(row scanner) (p anchor.Project, err error) {
 	err = row.Scan(&p.ID, &p.Slug, &p.ProductionBranch, &p.CreatedAt,
-		&p.Limits.MemoryBytes, &p.Limits.CPUMillis, &p.Limits.Processes, &p.Removing)
+		&p.Limits.MemoryBytes, &p.Limits.CPUMillis, &p.Limits.Processes,
+		&p.Previews.Keep, &p.Previews.Days, &p.Removing)
 	return p, err
 }
 
@@ -89,6 +91,18 @@ func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Lim
 		}
 		_, err := t.execRows(`UPDATE projects SET memory_bytes = ?, cpu_millis = ?, processes = ? WHERE id = ?`,
 			l.MemoryBytes, l.CPUMillis, l.Processes, id)
+		return err
+	})
+}
+
+// SetPreviewRetention replaces the project's retention of previews, durable on return. It returns
+// NotFound when the project does not exist or is being removed.
+func (s *Store) SetPreviewRetention(ctx context.Context, id anchor.ProjectID, r anchor.PreviewRetention) error {
+	return s.writeTx(ctx, "set the retention of previews", func(t tx) error {
+		if err := checkOwner(t, id); err != nil {
+			return err
+		}
+		_, err := t.execRows(`UPDATE projects SET preview_keep = ?, preview_days = ? WHERE id = ?`, r.Keep, r.Days, id)
 		return err
 	})
 }

@@ -64,12 +64,21 @@ func (s *Store) Projects(ctx context.Context, page anchor.Page) (anchor.List[anc
 
 // SetLimits replaces the project's limits, or is NotFound.
 func (s *Store) SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error {
-	return changeWithFault(ctx, s, "SetLimits", func() error {
+	return s.changeProject(ctx, "SetLimits", id, func(p *anchor.Project) { p.Limits = l })
+}
+
+// SetPreviewRetention replaces the project's retention of previews, or is NotFound.
+func (s *Store) SetPreviewRetention(ctx context.Context, id anchor.ProjectID, r anchor.PreviewRetention) error {
+	return s.changeProject(ctx, "SetPreviewRetention", id, func(p *anchor.Project) { p.Previews = r })
+}
+
+func (s *Store) changeProject(ctx context.Context, op string, id anchor.ProjectID, change func(*anchor.Project)) error {
+	return changeWithFault(ctx, s, op, func() error {
 		if err := s.checkOwner(id); err != nil {
 			return err
 		}
 		p := s.projects[id]
-		p.Limits = l
+		change(&p)
 		s.projects[id] = p
 		return nil
 	})

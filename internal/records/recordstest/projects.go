@@ -66,6 +66,18 @@ var projectTests = []test{
 		}
 		b.is(b.s.SetLimits(b.ctx, anchor.ProjectID(anchor.NewID()), anchor.Limits{}), anchor.KindNotFound, "unknown_project")
 	}},
+	{"keep the retention of previews that was set last", func(b bench) {
+		p := b.project("shop")
+		b.ok(b.s.SetLimits(b.ctx, p.ID, anchor.Limits{CPUMillis: 7}))
+		p.Limits.CPUMillis = 7
+		for _, r := range []anchor.PreviewRetention{{Keep: 3, Days: 30}, {Days: 1}, {}} {
+			b.ok(b.s.SetPreviewRetention(b.ctx, p.ID, r))
+			p.Previews = r
+			b.same(must(b.s.Project(b.ctx, p.ID))(b), p)
+			b.same(must(b.s.ProjectBySlug(b.ctx, p.Slug))(b), p)
+		}
+		b.is(b.s.SetPreviewRetention(b.ctx, anchor.ProjectID(anchor.NewID()), anchor.PreviewRetention{}), anchor.KindNotFound, "unknown_project")
+	}},
 	{"are retired before they are deleted", retireProject},
 	{"refuse everything new once they are retired", refuseInRetired},
 	{"let what they have end once they are retired", endInRetired},
@@ -127,16 +139,17 @@ func refuseInRetired(b bench) {
 		"CreateDeployment": b.s.CreateDeployment(b.ctx, anchor.Deployment{
 			ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Queued,
 		}),
-		"Accept":         last(b.s.Accept(b.ctx, p))(),
-		"Move":           last(b.s.Move(b.ctx, before.Live, release(target), nil))(),
-		"first Move":     last(b.s.Move(b.ctx, anchor.Live{}, release(target), nil))(),
-		"rollback":       last(b.s.Move(b.ctx, before.Live, release(target), &rollback))(),
-		"deploy":         last(b.s.Move(b.ctx, before.Live, release(deployed), &deployed))(),
-		"PutEnv":         b.s.PutEnv(b.ctx, p, []anchor.EnvVar{{Name: "B", Value: string(large(33 << 10)), For: anchor.EnvRun}}),
-		"PutEnv of none": b.s.PutEnv(b.ctx, p, nil),
-		"SetLimits":      b.s.SetLimits(b.ctx, p, anchor.Limits{Processes: 64}),
-		"CreateHostname": b.s.CreateHostname(b.ctx, anchor.Hostname{ID: anchor.HostnameID(anchor.NewID()), ProjectID: p, Name: "new.example"}),
-		"UpdateHostname": last(b.s.UpdateHostname(b.ctx, h))(),
+		"Accept":              last(b.s.Accept(b.ctx, p))(),
+		"Move":                last(b.s.Move(b.ctx, before.Live, release(target), nil))(),
+		"first Move":          last(b.s.Move(b.ctx, anchor.Live{}, release(target), nil))(),
+		"rollback":            last(b.s.Move(b.ctx, before.Live, release(target), &rollback))(),
+		"deploy":              last(b.s.Move(b.ctx, before.Live, release(deployed), &deployed))(),
+		"PutEnv":              b.s.PutEnv(b.ctx, p, []anchor.EnvVar{{Name: "B", Value: string(large(33 << 10)), For: anchor.EnvRun}}),
+		"PutEnv of none":      b.s.PutEnv(b.ctx, p, nil),
+		"SetLimits":           b.s.SetLimits(b.ctx, p, anchor.Limits{Processes: 64}),
+		"SetPreviewRetention": b.s.SetPreviewRetention(b.ctx, p, anchor.PreviewRetention{Keep: 1}),
+		"CreateHostname":      b.s.CreateHostname(b.ctx, anchor.Hostname{ID: anchor.HostnameID(anchor.NewID()), ProjectID: p, Name: "new.example"}),
+		"UpdateHostname":      last(b.s.UpdateHostname(b.ctx, h))(),
 	} {
 		if !isKind(err, anchor.KindNotFound) || codeOf(err) != "project_removing" {
 			b.Errorf("%s: error %v, want project_removing", name, err)

@@ -32,6 +32,7 @@ func (b bench) furnish(p anchor.ProjectID) {
 		must(b.s.LockEnv(b.ctx, d.ID, []byte("sealed of "+d.ID)))(b)
 	}
 	b.ok(b.s.SetLimits(b.ctx, p, anchor.Limits{MemoryBytes: 1 << 30}))
+	b.ok(b.s.SetPreviewRetention(b.ctx, p, anchor.PreviewRetention{Keep: 4}))
 	b.hostname(p, "www."+string(p)+".example")
 	b.ok(b.s.PutEnv(b.ctx, p, []anchor.EnvVar{{Name: "A", Value: "\xff\x00", For: anchor.EnvRun, UpdatedAt: 1}}))
 }

@@ -42,6 +42,8 @@ type Projects interface {
 	Projects(ctx context.Context, page anchor.Page) (anchor.List[anchor.Project], error)
 	// SetLimits replaces the project's limits, durable; NotFound.
 	SetLimits(ctx context.Context, id anchor.ProjectID, l anchor.Limits) error
+	// SetPreviewRetention replaces the project's retention of previews, durable; NotFound.
+	SetPreviewRetention(ctx context.Context, id anchor.ProjectID, r anchor.PreviewRetention) error
 	// RetireProject marks the project as being removed, in one durable step. It is Removing from
 	// then on, and has no live pointer and no variables. Everything new in it is refused with
 	// NotFound "project_removing": deployments, releases, places in the order of requests,

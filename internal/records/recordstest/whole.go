@@ -67,10 +67,11 @@ func (b bench) calls(ctx context.Context, have snapshot, t anchor.Token) map[str
 	moved := queued
 	moved.Status = anchor.Building
 	return map[string]func() error{
-		"CreateProject": func() error { return b.s.CreateProject(ctx, anchor.Project{ID: "x", Slug: "x"}) },
-		"SetLimits":     func() error { return b.s.SetLimits(ctx, p, anchor.Limits{Processes: 1}) },
-		"RetireProject": func() error { return b.s.RetireProject(ctx, p) },
-		"DeleteProject": func() error { return b.s.DeleteProject(ctx, p) },
+		"CreateProject":       func() error { return b.s.CreateProject(ctx, anchor.Project{ID: "x", Slug: "x"}) },
+		"SetLimits":           func() error { return b.s.SetLimits(ctx, p, anchor.Limits{Processes: 1}) },
+		"SetPreviewRetention": func() error { return b.s.SetPreviewRetention(ctx, p, anchor.PreviewRetention{Keep: 1}) },
+		"RetireProject":       func() error { return b.s.RetireProject(ctx, p) },
+		"DeleteProject":       func() error { return b.s.DeleteProject(ctx, p) },
 		"CreateDeployment": func() error {
 			return b.s.CreateDeployment(ctx, anchor.Deployment{ID: "x", ProjectID: p, Status: anchor.Queued})
 		},
