@@ -69,7 +69,7 @@ func (w *work) explainFailure(command, text string) error {
 		return diskFullDuring(command+" failed", w.job.deployment.ID)
 	case cause.OutOfMemory:
 		return anchor.Failed("build_out_of_memory", "%s failed: the build ran out of memory; it may take %d MiB", command, limit).
-			Hintf("Start the server with a higher limit: anchor up --build-memory-mib %d\nIf the limit of Node.js is lower: anchor env set NODE_OPTIONS=--max-old-space-size=%d --for build", 2*limit, limit*3/4)
+			Hintf("Start the server with a higher limit: anchor up --build-memory-mib %d\nIf the limit of Node.js is lower, set the build variable NODE_OPTIONS to --max-old-space-size=%d", 2*limit, limit*3/4)
 	case cause.Text != "":
 		return anchor.Failed("build_failed", "%s failed: %s (%s)", command, cause.Text, text).Hintf("%s", logs)
 	}

@@ -127,7 +127,7 @@ func (r *Repository) checkRoom() error {
 	size, err := r.size()
 	if err == nil && size > r.store.RepositoryBytes {
 		return anchor.TooLarge("repository_full", "the repository on the server would have %d MiB, more than the limit of %d MiB", size>>20, r.store.RepositoryBytes>>20).
-			Hintf("Delete branches and tags that are not needed (git push anchor --delete NAME); what only they have is removed within two days.\n" +
+			Hintf("Delete branches and tags that are not needed, with git push --delete; what only they have is removed within two days.\n" +
 				"A repository whose main branch alone is that large belongs to another host: anchor connect, or anchor deploy.")
 	}
 	return err
