@@ -1,11 +1,13 @@
 package accesslog
 
 import (
+	"encoding/binary"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // Entry describes one request. Host, Path, UserAgent, Referer and the ids may share a buffer that is written to
@@ -39,8 +41,10 @@ const longest = 2048
 // Repeats makes the lines of requests that have much in common, as those of one connection do: it keeps
 // the encoded form of what the requests share. The zero value is ready for use, by one goroutine at a time.
 type Repeats struct {
-	of          Entry  // whose texts are encoded below
-	front, back []byte // of the line, before the path, and behind the duration
+	of     Entry  // whose texts are encoded below
+	front  []byte // of the line, before the path
+	middle []byte // from the query to the status
+	back   []byte // behind the duration
 }
 
 // update encodes what differs from the entry before.
@@ -58,10 +62,19 @@ func (r *Repeats) update(e *Entry) {
 		b = appendText(b, "method", e.Method)
 		r.front = appendText(b, "host", e.Host)
 	}
-	if o := &r.of; e.Remote != o.Remote || e.UserAgent != o.UserAgent {
-		o.Remote, o.UserAgent = e.Remote, strings.Clone(e.UserAgent)
+	if o := &r.of; r.middle == nil || e.Query != o.Query || e.Protocol != o.Protocol || e.Status != o.Status {
+		o.Query, o.Protocol, o.Status = e.Query, e.Protocol, e.Status
+		b := append(r.middle[:0], `,"query":`...)
+		b = strconv.AppendBool(b, e.Query)
+		b = appendText(b, "protocol", e.Protocol)
+		b = append(b, `,"status":`...)
+		r.middle = strconv.AppendInt(b, int64(e.Status), 10)
+	}
+	if o := &r.of; e.Remote != o.Remote || e.UserAgent != o.UserAgent || e.Referer != o.Referer {
+		o.Remote, o.UserAgent, o.Referer = e.Remote, strings.Clone(e.UserAgent), strings.Clone(e.Referer)
 		b := appendText(r.back[:0], "remote", e.Remote)
-		r.back = appendText(b, "userAgent", e.UserAgent)
+		b = appendText(b, "userAgent", e.UserAgent)
+		r.back = appendText(b, "referer", withoutSecrets(e.Referer))
 	}
 }
 
@@ -72,20 +85,12 @@ func (e *Entry) appendTo(b []byte, r *Repeats) []byte {
 	b = appendTime(b, e.Time)
 	b = append(b, r.front...)
 	b = appendText(b, "path", e.Path)
-	if e.Query {
-		b = append(b, `,"query":true`...)
-	} else {
-		b = append(b, `,"query":false`...)
-	}
-	b = appendText(b, "protocol", e.Protocol)
-	b = append(b, `,"status":`...)
-	b = strconv.AppendInt(b, int64(e.Status), 10)
+	b = append(b, r.middle...)
 	b = append(b, `,"octets":`...)
 	b = strconv.AppendInt(b, e.Octets, 10)
 	b = append(b, `,"seconds":`...)
 	b = appendSeconds(b, e.Duration)
 	b = append(b, r.back...)
-	b = appendText(b, "referer", withoutSecrets(e.Referer))
 	b = appendText(b, "requestId", e.RequestID)
 	b = appendText(b, "traceId", e.TraceID)
 	if e.Cut {
@@ -135,10 +140,7 @@ const hex = "0123456789abcdef"
 // changes nothing there. Octets that are not UTF-8 become U+FFFD.
 func appendEscaped(b []byte, text string) []byte {
 	for {
-		n := 0
-		for n < len(text) && plain[text[n]] {
-			n++
-		}
+		n := plainLength(text)
 		b = append(b, text[:n]...)
 		if text = text[n:]; text == "" {
 			return b
@@ -154,6 +156,25 @@ func appendEscaped(b []byte, text string) []byte {
 		}
 		text = text[size:]
 	}
+}
+
+// plainLength returns how many octets at the front of text need no escape. It checks eight at a time.
+func plainLength(text string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	octets, n := unsafe.Slice(unsafe.StringData(text), len(text)), 0
+	for ; len(octets)-n >= 8; n += 8 {
+		x := binary.LittleEndian.Uint64(octets[n:])
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		// The top bit of an octet: set in x from 0x80 on; by the additions at 0x7f; by the subtractions below
+		// 0x20, and where one of the two differences is 0.
+		if (x|(x+ones)|(x-ones*0x20)|(quote-ones)|(backslash-ones))&tops != 0 {
+			break
+		}
+	}
+	for n < len(text) && plain[text[n]] {
+		n++
+	}
+	return n
 }
 
 // plain are the octets that need no escape.
@@ -180,20 +201,18 @@ func appendTime(b []byte, t time.Time) []byte {
 		lastStamp.Store(last)
 	}
 	b = append(b, last.text...)
-	micros := t.Nanosecond() / 1000
-	for scale := 100000; scale > 0; scale /= 10 {
-		b = append(b, byte('0'+micros/scale%10))
-	}
-	return append(b, 'Z')
+	return append(appendMicros(b, uint32(t.Nanosecond()/1000)), 'Z')
+}
+
+// appendMicros appends n, which is below a million, with six digits.
+func appendMicros(b []byte, n uint32) []byte {
+	high, low := n/1000, n%1000
+	return append(b, byte('0'+high/100), byte('0'+high/10%10), byte('0'+high%10), byte('0'+low/100), byte('0'+low/10%10), byte('0'+low%10))
 }
 
 // appendSeconds appends d in seconds with microseconds.
 func appendSeconds(b []byte, d time.Duration) []byte {
 	micros := max(d.Microseconds(), 0)
 	b = strconv.AppendInt(b, micros/1e6, 10)
-	b = append(b, '.')
-	for scale := int64(100000); scale > 0; scale /= 10 {
-		b = append(b, byte('0'+micros/scale%10))
-	}
-	return b
+	return appendMicros(append(b, '.'), uint32(micros%1e6))
 }

@@ -25,8 +25,13 @@ type Config struct {
 	Report *slog.Logger // what the operator should know, slog.Default()
 }
 
-// pause is how long lines are gathered for one write.
-const pause = 100 * time.Millisecond
+const (
+	// pause is how long lines are gathered for one write.
+	pause = 100 * time.Millisecond
+	// largeBatch is the size at which a write does not wait for more: what is written soon after it was made
+	// is still in the processor's cache.
+	largeBatch = 128 << 10
+)
 
 // Log is an access log. Close ends it. A nil *Log takes no lines.
 type Log struct {
@@ -39,7 +44,7 @@ type Log struct {
 	closed  bool
 
 	wake chan struct{} // holds a value when there are lines
-	full chan struct{} // holds a value when the buffer is half full
+	full chan struct{} // holds a value when the batch is large
 	end  chan struct{}
 	done chan struct{}
 
@@ -115,12 +120,12 @@ func (l *Log) add(line []byte) {
 		l.lines++
 	}
 	l.mu.Unlock()
-	switch half := l.cfg.Buffer / 2; {
+	switch large := min(largeBatch, l.cfg.Buffer/2); {
 	case !fits:
 		l.dropped.Add(1)
 	case before == 0:
 		notify(l.wake)
-	case before <= half && before+len(line) > half:
+	case before <= large && before+len(line) > large:
 		notify(l.full)
 	}
 }
