@@ -118,3 +118,11 @@ type Functions interface {
 type Cache interface {
 	Seed(ctx context.Context, a Artifact, note Note) error
 }
+
+// Prestarter is a Platform that can begin to start functions before they are published.
+type Prestarter interface {
+	// Prestart begins to start the functions of a checked artifact and does not wait for them: the
+	// static files are prepared meanwhile. Probe reports what fails. Nothing of it is left when the
+	// deployment is removed.
+	Prestart(ctx context.Context, a Artifact)
+}

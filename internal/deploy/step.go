@@ -88,6 +88,9 @@ func (r *run) checkArtifact(ctx context.Context, note Note) error {
 }
 
 func (r *run) uploadAssets(ctx context.Context, note Note) error {
+	if platform, ok := r.Platform.(Prestarter); ok {
+		platform.Prestart(ctx, r.artifact)
+	}
 	return r.Platform.Upload(ctx, r.artifact, note)
 }
 

@@ -183,6 +183,16 @@ func (r *Runtimes) Find(n opennext.Runtime) worker.Node {
 	return node
 }
 
+// Installed returns the runtime that Choose returns for a build, if Choose has nothing to wait for.
+func (r *Runtimes) Installed(n opennext.Runtime) (worker.Node, bool) {
+	select {
+	case <-r.settled:
+		return r.find(n)
+	default:
+		return worker.Node{}, false
+	}
+}
+
 func (r *Runtimes) find(n opennext.Runtime) (worker.Node, bool) {
 	running := r.Default()
 	if r.fixed {

@@ -47,6 +47,7 @@ func TestConformance(t *testing.T) {
 // an edge behind a socket.
 type installation struct {
 	dir      string
+	run      string // of the sockets and temporary files of workers
 	node     worker.Node
 	store    *sqlite.Store
 	bundles  *artifact.Store
@@ -98,6 +99,7 @@ func (in *installation) start(t *testing.T) {
 	run, err := os.MkdirTemp("", "anchor-") // short, for the sockets
 	must(t, err)
 	t.Cleanup(func() { must(t, os.RemoveAll(run)) })
+	in.run = run
 	in.edge = edge.New(edge.Config{})
 	in.platform, err = sites.New(sites.Config{
 		Dir: filepath.Join(in.dir, "platform"), Run: run, BaseDomain: "localhost", Node: in.node,

@@ -33,3 +33,11 @@ func (p *Platform) nodeOf(d Description) worker.Node {
 	}
 	return p.Runtimes.Find(d.Runtime)
 }
+
+// installedNode returns the Node.js that will run a deployment, if that is known and installed.
+func (p *Platform) installedNode(d Description) (worker.Node, bool) {
+	if p.Runtimes == nil {
+		return p.Node, true
+	}
+	return p.Runtimes.Installed(d.Runtime)
+}

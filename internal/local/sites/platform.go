@@ -95,6 +95,7 @@ type Platform struct {
 	limiting sync.Mutex
 
 	compiling *compiling
+	prestarts prestarts
 	shared    sync.Map // *asset.Shared by anchor.ProjectID
 }
 
@@ -157,6 +158,7 @@ func (p *Platform) Finish(ctx context.Context) error {
 func (p *Platform) Close() error {
 	p.compiling.stop()
 	p.compiling.tasks.Wait()
+	p.prestarts.closeAll()
 	// The next stale hit asks again for pages that wait for their revalidation.
 	soon, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()

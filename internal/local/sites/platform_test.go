@@ -48,6 +48,13 @@ func (in *installation) project(t *testing.T, slug string) anchor.Project {
 
 func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest.App) (deploy.Artifact, []string) {
 	t.Helper()
+	a := in.unpack(t, p, app)
+	return a, in.settle(t, a)
+}
+
+// unpack returns a deployment of the app of which nothing but its files is there.
+func (in *installation) unpack(t *testing.T, p anchor.Project, app platformtest.App) deploy.Artifact {
+	t.Helper()
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p.ID, Status: anchor.Deploying}
 	must(t, in.store.CreateDeployment(t.Context(), d))
 	source := app.Write(t)
@@ -66,13 +73,17 @@ func (in *installation) prepare(t *testing.T, p anchor.Project, app platformtest
 	must(t, err)
 	env, err := in.env.Lock(t.Context(), p.ID, d.ID, anchor.EnvScope{Environment: anchor.EnvProduction}, nil)
 	must(t, err)
-	a := deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
-	var notes []string
+	return deploy.Artifact{Project: p, Deployment: d, Build: build, Manifest: manifest, Dir: dir, Env: env}
+}
+
+// settle does the steps between unpacking and the probe, and returns the notes of the upload.
+func (in *installation) settle(t *testing.T, a deploy.Artifact) (notes []string) {
+	t.Helper()
 	must(t, in.platform.Upload(t.Context(), a, func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }))
-	_, err = in.platform.Publish(t.Context(), a, t.Logf)
+	_, err := in.platform.Publish(t.Context(), a, t.Logf)
 	must(t, err)
 	must(t, in.platform.Seed(t.Context(), a, t.Logf))
-	return a, notes
+	return notes
 }
 
 func (in *installation) status(t *testing.T, host, path string) int {

@@ -22,12 +22,12 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 	if s == nil {
 		return anchor.Failed("not_published", "deployment %s has no site to probe", a.Deployment.ID)
 	}
-	start := time.Now()
 	// Starting has a separate limit (worker.Spec.StartTimeout), which reports the reason.
-	if err := s.warmServers(ctx); err != nil {
+	took, err := s.warmServers(ctx)
+	if err != nil {
 		return startFailed(err)
 	}
-	note("functions started in %d ms", time.Since(start).Milliseconds())
+	note("functions started in %d ms", took.Milliseconds())
 
 	path := a.Build.BasePath + "/"
 	limited, cancel := context.WithTimeout(ctx, p.ProbeLimit)
@@ -69,19 +69,25 @@ func (p *Platform) markReady(ctx context.Context, a deploy.Artifact) error {
 	return nil
 }
 
-// warmServers starts the server, its split functions and the middleware: a bundle that crashes at
-// import is found before it is live. The image function starts with the first image; it is checked
-// as far as possible without running it.
-func (s *site) warmServers(ctx context.Context) error {
+// warmServers starts the server, its split functions and the middleware, and returns how long that took: a
+// bundle that crashes at import is found before it is live. The image function starts with the first
+// image; it is checked as far as possible without running it.
+func (s *site) warmServers(ctx context.Context) (took time.Duration, err error) {
+	if s.early != nil {
+		if took, err = s.early.await(ctx); err != nil {
+			return took, err
+		}
+	}
+	start := time.Now()
 	for _, f := range s.Build.Functions {
 		if f.Image {
 			continue
 		}
 		if err := s.pools[f.Name].Warm(ctx); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return nil
+	return took + time.Since(start), nil
 }
 
 func startFailed(err error) error {

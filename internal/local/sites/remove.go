@@ -15,6 +15,7 @@ import (
 // its functions is cut off, or a handler that never settles would delay the project's next
 // deployment for the drain limit. If the deployment keeps its hashed files, they stay.
 func (p *Platform) Remove(ctx context.Context, d anchor.Deployment) error {
+	p.prestarts.drop(d.ID)
 	s := p.remove(d)
 	defer p.dropPages(d.ID)
 	switch {

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"net/http"
 	"os"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/artifact/staticfile"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
@@ -28,9 +31,9 @@ type fileRule struct {
 
 // settleRules computes the rules of a deployment and stores them.
 func (p *Platform) settleRules(d Description, files []asset.File, note deploy.Note) (fileRules, error) {
-	found, err := opennext.ReadFileRules(os.DirFS(d.Dir), d.Build)
+	found, err := readFileRules(d)
 	if err != nil {
-		return fileRules{}, fmt.Errorf("read the rules for static files: %w", err)
+		return fileRules{}, err
 	}
 	rules := fileRules{Locales: found.Locales(), Files: map[string]fileRule{}}
 	var paths []string
@@ -47,6 +50,14 @@ func (p *Platform) settleRules(d Description, files []asset.File, note deploy.No
 		note("warning: %s", warning)
 	}
 	return rules, p.dataFolder().writeJSON(p.dataFolder().rulesPath(d.Deployment), rules)
+}
+
+func readFileRules(d Description) (*opennext.FileRules, error) {
+	found, err := opennext.ReadFileRules(os.DirFS(d.Dir), d.Build)
+	if err != nil {
+		return nil, fmt.Errorf("read the rules for static files: %w", err)
+	}
+	return found, nil
 }
 
 // readRules reads what settleRules has stored. The rules of a deployment of an Anchor that stored
@@ -77,13 +88,13 @@ func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
 	return rules
 }
 
-// forWorkers returns the files that the functions may name. The hashed ones are recognized by their
-// folder.
-func (r fileRules) forWorkers(basePath string, index *asset.Index) worker.Files {
-	files := worker.Files{BasePath: basePath, Locales: r.Locales}
-	for name := range index.Paths() {
-		if path := basePath + "/" + name; !index.Hashed(path) {
-			files.Paths = append(files.Paths, path)
+// filesForWorkers returns the files that the functions may name, of the paths below the folder of static
+// files. The functions recognize hashed ones by their folder.
+func filesForWorkers(basePath string, locales []string, paths iter.Seq[string]) worker.Files {
+	files := worker.Files{BasePath: basePath, Locales: locales}
+	for path := range paths {
+		if !strings.HasPrefix(path, staticfile.HashedFolder) {
+			files.Paths = append(files.Paths, basePath+"/"+path)
 		}
 	}
 	return files

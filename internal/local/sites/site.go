@@ -19,13 +19,36 @@ type site struct {
 	Description
 	edge  *edge.Site
 	pools map[string]*worker.Pool
+	early *prestart // that started the pools; nil: none did
 }
 
 // openSite starts a deployment's site and makes it reachable under its own host. No process starts
-// before the first request. A second open changes nothing.
+// before the first request, but for those that Prestart has started. A second open changes nothing.
 func (p *Platform) openSite(d Description, env map[string]string) error {
+	early := p.prestarts.take(d.Deployment)
+	if early != nil && (early.node != p.nodeOf(d) || p.site(d.Deployment) != nil) {
+		early.close()
+		early = nil
+	}
 	if p.site(d.Deployment) != nil {
 		return nil
+	}
+	s := &site{Description: d, early: early}
+	if err := p.fillSite(s, env); err != nil {
+		s.close()
+		return err
+	}
+	if !p.add(s) {
+		s.close() // another open was faster
+	}
+	return nil
+}
+
+// fillSite makes the parts of a site. Those of one that fails are the caller's to close.
+func (p *Platform) fillSite(s *site, env map[string]string) error {
+	d := s.Description
+	if s.early != nil {
+		s.pools = s.early.pools
 	}
 	index, err := p.readIndex(d)
 	if err != nil {
@@ -35,16 +58,28 @@ func (p *Platform) openSite(d Description, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.admitProject(d.Project, d.Deployment); err != nil {
+	if s.pools == nil {
+		files := filesForWorkers(d.Build.BasePath, rules.Locales, index.Paths())
+		if s.pools, err = p.newPools(d, p.nodeOf(d), env, files); err != nil {
+			return err
+		}
+	}
+	if s.edge, err = s.edgeSite(index, rules); err != nil {
 		return err
+	}
+	return p.share(s)
+}
+
+// newPools returns a pool for each function of a deployment.
+func (p *Platform) newPools(d Description, node worker.Node, env map[string]string, files worker.Files) (_ map[string]*worker.Pool, err error) {
+	if err := p.admitProject(d.Project, d.Deployment); err != nil {
+		return nil, err
 	}
 	group, err := p.projectGroup(d.Project)
 	if err != nil {
-		return fmt.Errorf("limit the project's workers: %w", err)
+		return nil, fmt.Errorf("limit the project's workers: %w", err)
 	}
-	s := &site{Description: d, pools: map[string]*worker.Pool{}}
-	files := rules.forWorkers(d.Build.BasePath, index)
-	node := p.nodeOf(d)
+	pools := map[string]*worker.Pool{}
 	split := worker.NewBudget(p.Limits.Processes)
 	for _, f := range d.Build.Functions {
 		spec := p.workerSpec(d, f, env)
@@ -55,25 +90,13 @@ func (p *Platform) openSite(d Description, env map[string]string) error {
 		if isSplit(f) {
 			spec.Budget = split
 		}
-		pool, err := worker.NewPool(node, spec)
-		if err != nil {
-			s.close()
-			return fmt.Errorf("prepare function %s: %w", f.Name, err)
+		if pools[f.Name], err = worker.NewPool(node, spec); err != nil {
+			delete(pools, f.Name)
+			closePools(pools)
+			return nil, fmt.Errorf("prepare function %s: %w", f.Name, err)
 		}
-		s.pools[f.Name] = pool
 	}
-	if s.edge, err = s.edgeSite(index, rules); err != nil {
-		s.close()
-		return err
-	}
-	if err = p.share(s); err != nil {
-		s.close()
-		return err
-	}
-	if !p.add(s) {
-		s.close() // another open was faster
-	}
-	return nil
+	return pools, nil
 }
 
 // admitProject gives the project's workers access to a deployment's files.
@@ -184,7 +207,15 @@ func (s *site) drainSite(ctx context.Context) error {
 }
 
 func (s *site) close() {
-	for _, pool := range s.pools {
+	if s.early != nil {
+		s.early.close()
+		return
+	}
+	closePools(s.pools)
+}
+
+func closePools(pools map[string]*worker.Pool) {
+	for _, pool := range pools {
 		pool.Close()
 	}
 }
