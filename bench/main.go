@@ -35,6 +35,7 @@ var parts = []part{
 	{"rollback", measureRollback},
 	{"switching", measureSwitching},
 	{"static", measureStatic},
+	{"accesslog", measureAccessLog},
 	{"tls", measureTLS},
 	{"http3", measureHTTP3},
 	{"cached", measureCached},

@@ -28,6 +28,7 @@ type Edge struct {
 
 	noHits       bool             // in tests: passes every request to net/http
 	now          func() time.Time // in tests: ages the stored answers
+	leaveAfter   time.Duration    // in tests: shorter
 	hitsInFlight atomic.Int64
 	newcomers    newcomers
 	tunnels      tunnels
@@ -40,7 +41,7 @@ type Edge struct {
 
 // New returns an Edge with an empty table. Zero fields of cfg take their defaults.
 func New(cfg Config) *Edge {
-	e := &Edge{cfg: cfg.withDefaults(), now: time.Now}
+	e := &Edge{cfg: cfg.withDefaults(), now: time.Now, leaveAfter: leaveAfter}
 	e.table.Store(NewTable(nil))
 	e.meters.nobody = meter.NewTraffic()
 	e.gate = e.newGate()

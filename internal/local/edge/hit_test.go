@@ -220,6 +220,17 @@ func TestHit_EqualsNetHTTP(t *testing.T) {
 	}
 }
 
+// The same with connections that leave net/http whenever they wait for a request.
+func TestHit_EqualsNetHTTPAfterIdling(t *testing.T) {
+	hits, plain := twins(t)
+	hits.leaveAfter = time.Nanosecond
+	for name, parts := range exchanges {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, TLS %v", name, secure), func(t *testing.T) { wantSameAnswers(t, hits, plain, parts, secure) })
+		}
+	}
+}
+
 func FuzzHits(f *testing.F) {
 	for _, parts := range exchanges {
 		if whole := strings.Join(parts, ""); len(parts) < 10 && len(whole) < 1000 {
@@ -378,9 +389,10 @@ func TestHit_CloseDuringAnswer(t *testing.T) {
 }
 
 // TestEdge_Newcomers: the edge itself closes a connection that had only hits, and drops one that
-// net/http knows.
+// net/http has, until that one is idle.
 func TestEdge_Newcomers(t *testing.T) {
 	e := start(t, Config{})
+	e.leaveAfter = time.Hour
 	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}})
 	count := func() int {
 		e.newcomers.mu.Lock()
@@ -412,5 +424,41 @@ func TestEdge_Newcomers(t *testing.T) {
 	e.newcomers.closeAll()
 	if _, err := from.ReadByte(); err != io.EOF {
 		t.Errorf("the connection of a newcomer ends with %v", err)
+	}
+}
+
+// TestEdge_IdleConnections: a connection that waits for a request leaves net/http, which takes it again for
+// the next one.
+func TestEdge_IdleConnections(t *testing.T) {
+	e := startTLS(t, Config{}, "a.test")
+	e.leaveAfter = time.Nanosecond
+	e.Publish(NewTable(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}}))
+	wait := func(newcomers int) {
+		for left := -1; left != newcomers; time.Sleep(time.Millisecond) { // the end of the test ends this
+			e.newcomers.mu.Lock()
+			left = len(e.newcomers.conns)
+			e.newcomers.mu.Unlock()
+		}
+	}
+	for _, secure := range []bool{false, true} {
+		c, err := net.Dial("tcp", e.plain)
+		if secure {
+			c, err = tls.Dial("tcp", e.tls, &tls.Config{ServerName: "a.test", RootCAs: e.roots})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := bufio.NewReader(c)
+		for _, request := range []string{get("/page"), plainHit, "POST /page HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc", get("/page"), plainHit} {
+			wait(1)
+			io.WriteString(c, request)
+			res, err := http.ReadResponse(from, nil)
+			if err != nil {
+				t.Fatalf("%q: %v", request, err)
+			}
+			io.Copy(io.Discard, res.Body)
+		}
+		c.Close()
+		wait(0)
 	}
 }
