@@ -1,7 +1,6 @@
 package alerts
 
 import (
-	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,6 +17,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/local/outbound"
 	"github.com/anchor-deploy/anchor/internal/retry"
 )
 
@@ -31,11 +30,9 @@ type message struct {
 	at time.Time
 }
 
-// sendTimeout bounds one attempt.
-const sendTimeout = 20 * time.Second
-
+// send makes one attempt. An error after which another one may succeed is marked for retry.Do.
 func (c channel) send(ctx context.Context, m message) error {
-	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	ctx, cancel := context.WithTimeout(ctx, outbound.Timeout)
 	defer cancel()
 	switch c.Kind {
 	case "slack":
@@ -47,56 +44,19 @@ func (c channel) send(ctx context.Context, m message) error {
 	}
 }
 
-// refused is an answer that a repetition would not change.
-type refused struct{ error }
-
-// retriable marks errors after which another attempt may succeed.
-func retriable(err error) error {
-	if r := (refused{}); err == nil || errors.As(err, &r) {
-		return err
-	}
-	return retry.Again(err)
-}
-
+// post sends v as JSON; sign, when not nil, adds to the header.
 func post(ctx context.Context, to string, v any, sign func(http.Header, []byte) error) error {
 	body, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
-	if err != nil {
-		return refused{withoutURL(err)}
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "Anchor")
+	header := http.Header{"Content-Type": {"application/json"}}
 	if sign != nil {
-		if err := sign(req.Header, body); err != nil {
-			return refused{err}
+		if err := sign(header, body); err != nil {
+			return err
 		}
 	}
-	res, err := poster.Do(req)
-	if err != nil {
-		return withoutURL(err)
-	}
-	defer res.Body.Close()
-	_, _ = io.CopyN(io.Discard, res.Body, 64<<10) // so that the connection can be used again
-	switch {
-	case res.StatusCode < 300:
-		return nil
-	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
-		return fmt.Errorf("the answer is %s", res.Status)
-	}
-	return refused{fmt.Errorf("the answer is %s", res.Status)}
-}
-
-// poster does not follow redirects: the target that an administrator named gets the alert, and no other.
-var poster = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-
-// withoutURL removes the URL, in which Slack and others have a secret, from the error of a request.
-func withoutURL(err error) error {
-	if e := (*url.Error)(nil); errors.As(err, &e) {
-		return e.Err
-	}
+	_, err = outbound.Post(ctx, to, header, body)
 	return err
 }
 
@@ -127,11 +87,11 @@ func escapeSlack(text string) string {
 func (c channel) mail(ctx context.Context, m message) error {
 	u, err := url.Parse(c.target.SMTP)
 	if err != nil {
-		return refused{err}
+		return err
 	}
 	out := mail.NewMsg()
 	if err := errors.Join(out.From(c.target.From), out.To(c.target.To)); err != nil {
-		return refused{err}
+		return err
 	}
 	out.Subject(m.subject())
 	out.SetDate()
@@ -139,14 +99,14 @@ func (c channel) mail(ctx context.Context, m message) error {
 	out.SetBodyString(mail.TypeTextPlain, m.text())
 	client, err := mail.NewClient(u.Hostname(), mailOptions(u)...)
 	if err != nil {
-		return refused{err}
+		return err
 	}
-	return client.DialAndSendWithContext(ctx, out)
+	return retry.Again(client.DialAndSendWithContext(ctx, out))
 }
 
 // mailOptions requires TLS, except for a server on this machine.
 func mailOptions(u *url.URL) []mail.Option {
-	options := []mail.Option{mail.WithTimeout(sendTimeout)}
+	options := []mail.Option{mail.WithTimeout(outbound.Timeout)}
 	switch {
 	case u.Scheme == "smtps":
 		options = append(options, mail.WithSSLPort(false))

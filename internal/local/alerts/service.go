@@ -362,7 +362,7 @@ func (s *Service) sendTo(id string, m message) {
 		return // removed meanwhile
 	}
 	if err == nil {
-		err = retry.Do(s.ctx, s.Retries, func() error { return retriable(all[i].send(s.ctx, m)) })
+		err = retry.Do(s.ctx, s.Retries, func() error { return all[i].send(s.ctx, m) })
 	}
 	if err != nil {
 		s.Log.Warn("an alert could not be sent", "channel", id, "alert", m.Alerts[0].Title, "error", err)
