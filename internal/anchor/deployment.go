@@ -26,7 +26,7 @@ type Deployment struct {
 	Fork          bool         `json:"fork,omitempty" doc:"Built from a fork: it has none of the project's variables and cannot go live"`
 	PullRequest   int64        `json:"pullRequest,omitempty" doc:"Number of the pull request of its branch when it was built"`
 	Source        Source       `json:"source,omitempty" enum:"push,repository" doc:"Where its files come from; absent when they were uploaded"`
-	CreatedBy     string       `json:"createdBy,omitempty" doc:"Name of the person or token that uploaded it"`
+	CreatedBy     string       `json:"createdBy,omitempty" doc:"Name of the person or token that uploaded it or rolled back, or the author of the commit that was pushed"`
 
 	Crons []Cron `json:"crons,omitempty" doc:"Paths that are requested on a schedule while it is live"`
 

@@ -186,7 +186,7 @@ func TestRollback(t *testing.T) {
 	}
 	var d wire.Deployment
 	call(t, base, "GET", "/projects/shop/deployments/"+r["deploymentId"].(string), apitest.ReadToken, "", nil).decode(t, &d)
-	if !d.IsRollback || string(d.RollbackTo) != first || !d.Live || !strings.Contains(d.DeploymentURL, first) {
+	if !d.IsRollback || d.CreatedBy != "deploy" || string(d.RollbackTo) != first || !d.Live || !strings.Contains(d.DeploymentURL, first) {
 		t.Errorf("the rollback's record is %+v", d)
 	}
 	roll("shop", `{"previous":true}`).decode(t, &r)

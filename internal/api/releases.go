@@ -116,7 +116,7 @@ func (s *server) rollbackProject(ctx context.Context, in *struct {
 	if err := s.refusePreview(ctx, p, target); err != nil {
 		return nil, err
 	}
-	r, err := s.Releases.Rollback(ctx, p.ID, target, reloading(in.Body.ForceReload)...)
+	r, err := s.Releases.Rollback(ctx, p.ID, target, append(reloading(in.Body.ForceReload), release.By(actorOf(ctx).Name))...)
 	if err != nil {
 		return nil, err
 	}

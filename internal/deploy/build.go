@@ -52,6 +52,7 @@ type BuildRequest struct {
 	NoRelease     bool
 	Fork          bool   // of somebody else: it gets no variables and is never released
 	PullRequest   int64  // number of the pull request at its host, 0 for none
+	By            string // author of the commit, or who asked for the build
 	Key           string // requests of the same key are one; "" is a key of its own
 }
 

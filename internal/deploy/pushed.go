@@ -14,8 +14,8 @@ func (s *Service) QueueBuild(ctx context.Context, p anchor.ProjectID, r BuildReq
 	d := anchor.Deployment{
 		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: p, Status: anchor.Queued, CreatedAt: time.Now().UnixMilli(),
 		CommitSha: r.CommitSha, CommitMessage: r.CommitMessage, Branch: r.Branch, NoRelease: r.NoRelease || r.Fork, Fork: r.Fork, Source: anchor.SourcePush,
-		PullRequest: r.PullRequest,
-		Functions:   map[string]anchor.FunctionVersion{},
+		PullRequest: r.PullRequest, CreatedBy: r.By,
+		Functions: map[string]anchor.FunctionVersion{},
 	}
 	if err := s.createWithinQuota(ctx, d); err != nil {
 		return anchor.Deployment{}, err

@@ -85,7 +85,7 @@ func (s *Service) goLive(ctx context.Context, record anchor.Deployment) (from, l
 		to := newRelease(anchor.ReleaseDeploy, from, record, record.ID)
 		to.ForceReload = record.ForceReload
 		if record.Split != nil && from.Deployment != "" {
-			Splitting(*record.Split)(&to)
+			Splitting(*record.Split)(&request{Release: &to})
 			if err := s.divideTraffic(ctx, &to, from, record); err != nil {
 				return from, anchor.Live{}, err
 			}
@@ -158,8 +158,13 @@ func (s *Service) switchTo(
 	ctx = context.WithoutCancel(ctx)
 	to := newRelease(kind, ready.from, ready.target, named.ID)
 	to.Order = ready.order
+	asked := request{Release: &to}
 	for _, option := range options {
-		option(&to)
+		option(&asked)
+	}
+	if rec != nil {
+		rec.CreatedBy = asked.by
+		named = *rec
 	}
 	if err := s.divideTraffic(ctx, &to, ready.from, ready.target); err != nil {
 		return Result{}, err

@@ -10,7 +10,7 @@ import (
 
 // Splitting makes the deployment of a promote get a share of the traffic, and not all of it.
 func Splitting(plan anchor.SplitPlan) Option {
-	return func(r *anchor.Release) { r.Split = &anchor.Split{SplitPlan: plan} }
+	return func(r *request) { r.Split = &anchor.Split{SplitPlan: plan} }
 }
 
 // divideTraffic turns a release with a Split, which names serving as its deployment, into one that leaves the
@@ -102,7 +102,7 @@ func (s *Service) CancelSplit(ctx context.Context, p anchor.ProjectID, options .
 	live, err := s.stay(ctx, from, func(to *anchor.Release) {
 		to.Order = order
 		for _, option := range options {
-			option(to)
+			option(&request{Release: to})
 		}
 	})
 	if err != nil {

@@ -9,11 +9,20 @@ import (
 )
 
 // Option changes the release that Promote or Rollback writes.
-type Option func(*anchor.Release)
+type Option func(*request)
+
+// request is what a caller asks for.
+type request struct {
+	*anchor.Release
+	by string
+}
 
 // ForceReload ends the use of all earlier deployments by open tabs: their next request reaches the
 // live deployment, and Next.js' router reloads the page.
-func ForceReload(r *anchor.Release) { r.ForceReload = true }
+func ForceReload(r *request) { r.ForceReload = true }
+
+// By names who asks for the switch, in the record that a rollback writes.
+func By(name string) Option { return func(r *request) { r.by = name } }
 
 // Lister lists the releases of a project, newest first.
 type Lister interface {

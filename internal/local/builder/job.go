@@ -46,9 +46,13 @@ type commit struct {
 
 // record records a deployment of a commit and prepares its build.
 func (b *Builder) record(ctx context.Context, p anchor.Project, c commit) (*job, error) {
+	author, err := b.Repositories.Of(p.ID).Author(ctx, c.name)
+	if err != nil {
+		return nil, err
+	}
 	d, err := b.Deploys.QueueBuild(ctx, p.ID, deploy.BuildRequest{
 		CommitSha: c.name, CommitMessage: c.subject, Branch: c.branch, NoRelease: c.branch != p.ProductionBranch,
-		Fork: c.fork, PullRequest: c.pull,
+		Fork: c.fork, PullRequest: c.pull, By: author,
 	})
 	if err != nil {
 		return nil, err

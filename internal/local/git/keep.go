@@ -93,8 +93,17 @@ func (r *Repository) CommitOf(ctx context.Context, id anchor.DeploymentID) (stri
 
 // Subject returns the first line of a commit's message.
 func (r *Repository) Subject(ctx context.Context, commit string) (string, error) {
-	subject, err := r.output(ctx, "log", "-1", "--no-show-signature", "--format=%s", "--end-of-options", commit)
-	return string(bytes.ToValidUTF8(bytes.TrimSpace(subject), []byte("�"))), err
+	return r.describe(ctx, commit, "%s")
+}
+
+// Author returns the name of a commit's author, as the author has chosen it.
+func (r *Repository) Author(ctx context.Context, commit string) (string, error) {
+	return r.describe(ctx, commit, "%an")
+}
+
+func (r *Repository) describe(ctx context.Context, commit, format string) (string, error) {
+	text, err := r.output(ctx, "log", "-1", "--no-show-signature", "--format="+format, "--end-of-options", commit)
+	return string(bytes.ToValidUTF8(bytes.TrimSpace(text), []byte("�"))), err
 }
 
 // Contains reports whether ancestor is part of the history of commit.

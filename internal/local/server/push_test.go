@@ -275,7 +275,7 @@ func TestPush_ProductionBranchGoesLive(t *testing.T) {
 		t.Errorf("the log of the build is %q", text)
 	}
 	d, err := f.api.Deployment(t.Context(), "shop", f.newest())
-	if err != nil || d.Source != anchor.SourcePush || d.CommitMessage != "two" || d.Branch != "main" || !d.Live {
+	if err != nil || d.Source != anchor.SourcePush || d.CommitMessage != "two" || d.CreatedBy != "A" || d.Branch != "main" || !d.Live {
 		t.Errorf("the record is %+v, %v", d, err)
 	}
 }
