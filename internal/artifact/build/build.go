@@ -56,7 +56,10 @@ func (b *Builder) Build(ctx context.Context) (tree string, err error) {
 	if err := b.runOpenNext(ctx); err != nil {
 		return "", err
 	}
-	return FindTree(b.App.Dir)
+	if tree, err = FindTree(b.App.Dir); err != nil {
+		return "", err
+	}
+	return tree, keepSourceMaps(b.App.Dir, tree)
 }
 
 func (b *Builder) run(ctx context.Context, dir string, args ...string) error {

@@ -210,3 +210,68 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// sources is an Original of two builds of the same source, whose bundles have nothing in common but the name of the file.
+func sources(d anchor.DeploymentID, function, file string, line, column int) (string, string, int, int, bool) {
+	type place struct {
+		file         string
+		line, column int
+	}
+	if function != "default" {
+		return "", "", 0, 0, false
+	}
+	at, ok := map[anchor.DeploymentID]map[place]struct {
+		source, name string
+		line         int
+	}{
+		one: {{"/d/one/page.js", 1, 100}: {"lib/stock.ts", "", 7}, {"/d/one/page.js", 1, 50}: {"app/page.tsx", "takeStock", 3}, {"/d/one/page.js", 1, 300}: {"lib/price.ts", "", 9}},
+		two: {{"/d/two/page.js", 1, 900}: {"lib/stock.ts", "", 8}, {"/d/two/page.js", 1, 80}: {"app/page.tsx", "takeStock", 3}},
+	}[d][place{file, line, column}]
+	return at.source, at.name, at.line, 1, ok
+}
+
+func TestStore_GroupsBySource(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "errors.db"))
+	s.UseSources(sources)
+	stack := func(frames ...string) string { return "Error: no stock\n    at " + strings.Join(frames, "\n    at ") }
+	s.Add(shop, line(one, 1, stack("i (/d/one/page.js:1:100)", "async a (file:///d/one/page.js:1:50)")))
+	s.Add(shop, line(two, 2, stack("r (/d/two/page.js:1:900)", "async z (/d/two/page.js:1:80)")))
+	s.Add(shop, line(one, 3, stack("i (/d/one/page.js:1:300)")))
+	pino := line(one, 4, "it failed")
+	pino.Fields = map[string]any{"err": map[string]any{"stack": stack("i (/d/one/page.js:1:100)", "a (/d/one/page.js:1:50)")}}
+	s.Add(shop, pino)
+	s.Add(shop, line(one, 5, stack("i (/d/one/unknown.js:1:300)")))
+	all := map[string]anchor.ErrorGroup{}
+	for _, g := range s.list(t, shop, "") {
+		all[g.Location] = g
+	}
+	same := all["takeStock (lib/stock.ts:7)"]
+	if len(all) != 3 || same.Count != 3 || len(same.Deployments) != 2 || all["(lib/price.ts:9)"].Count != 1 || all["i (unknown.js:1)"].Count != 1 {
+		t.Fatalf("%+v", all)
+	}
+	if err, _ := same.Sample.Fields["err"].(map[string]any); !strings.Contains(fmt.Sprint(err["stack"]), "at takeStock (lib/stock.ts:7:1)\n    at app/page.tsx:3:1") {
+		t.Errorf("the sample is %+v", same.Sample)
+	}
+	if stack := fmt.Sprint(pino.Fields); strings.Contains(stack, "stock.ts") {
+		t.Errorf("the caller's line has changed: %s", stack)
+	}
+}
+
+// TestStore_AsksForASourceOnce: errors of one place ask the source map once between two writes.
+func TestStore_AsksForASourceOnce(t *testing.T) {
+	s := openStore(t, filepath.Join(t.TempDir(), "errors.db"))
+	asked := 0
+	s.UseSources(func(anchor.DeploymentID, string, string, int, int) (string, string, int, int, bool) {
+		asked++
+		return "app/page.tsx", "", 1, 1, true
+	})
+	for i := range 1000 {
+		s.Add(shop, line(one, int64(i), fmt.Sprintf("order %d failed\n    at i (/d/page.js:1:1)", i)))
+	}
+	if asked != 0 {
+		t.Errorf("Add has asked %d times", asked)
+	}
+	if got := s.list(t, shop, ""); len(got) != 1 || got[0].Count != 1000 || asked > 3 {
+		t.Errorf("%+v, asked %d times", got, asked)
+	}
+}

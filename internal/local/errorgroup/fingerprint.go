@@ -37,20 +37,17 @@ var (
 type mark struct {
 	id              string
 	title, location string
+	at              string // the first frame that is of the app, with its position
 }
 
 // markOf reads an error from the text of a line: the message is the text up to the first line of a stack, and the place the first frame that is
-// of the app. Positions are no part of the id, since they differ between builds.
+// of the app: of a source its file and function, else the name of the file in the build. Positions are no part of the id, since they differ between builds.
 func markOf(l *anchor.LogLine) mark {
 	text := ansi.ReplaceAllString(l.Text, "")
-	if stack, ok := l.Fields["stack"].(string); ok { // as winston writes it
+	if stack, put := stackOf(l); put != nil {
 		text = stack
-	} else if err, ok := l.Fields["err"].(map[string]any); ok { // as pino writes it
-		if stack, ok := err["stack"].(string); ok {
-			text = stack
-		}
 	}
-	var title, location, place string
+	var title, location, place, first string
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\r\n")
 		at := frame.FindStringSubmatch(line)
@@ -61,16 +58,26 @@ func markOf(l *anchor.LogLine) mark {
 			continue
 		}
 		if file := at[2]; location == "" && !strings.HasPrefix(file, "node:") && !strings.Contains(file, "node_modules") {
+			first = strings.TrimSpace(line)
 			name := path.Base(file)
-			location = strings.TrimSpace(at[1] + " (" + name + ":" + at[3] + ")")
 			place = fileHash.ReplaceAllString(name, "")
+			if isSource(file) {
+				name, place = file, file+":"+at[1]
+			}
+			location = strings.TrimSpace(at[1] + " (" + name + ":" + at[3] + ")")
 		}
 	}
 	if len(title) > maxTitle {
 		title = strings.ToValidUTF8(title[:maxTitle], "") + " …"
 	}
 	sum := sha256.Sum256([]byte(l.Function + "\x00" + generalize(title) + "\x00" + place))
-	return mark{hex.EncodeToString(sum[:8]), title, location}
+	return mark{hex.EncodeToString(sum[:8]), title, location, first}
+}
+
+// isSource reports whether a file of a frame is one of the app's sources: Original makes their paths relative. Those of V8
+// are absolute, and where Next.js makes them relative, they begin with .next.
+func isSource(file string) bool {
+	return !strings.HasPrefix(file, "/") && !strings.HasPrefix(file, ".") && !strings.HasPrefix(file, "<") && !strings.Contains(file, "://")
 }
 
 // generalize replaces the parts of a message that differ between errors of the same cause.

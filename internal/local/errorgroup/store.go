@@ -44,7 +44,8 @@ type Store struct {
 
 	mu      sync.Mutex
 	appear  func(anchor.ProjectID, anchor.ErrorGroup)
-	pending map[key]*pending
+	origin  Original
+	pending map[spot]*pending
 	read    map[anchor.ProjectID]int // lines since the last write
 
 	missed atomic.Int64
@@ -58,8 +59,22 @@ type key struct {
 	id      string
 }
 
-// pending is what a group has gained since the last write.
+// spot is where lines come from that are surely of one group: source maps are asked once for them.
+type spot struct {
+	key
+	deployment anchor.DeploymentID
+	at         string // the first line of the stack
+}
+
+// pending is what a spot has gained since the last write.
 type pending struct {
+	mark
+	sample anchor.LogLine
+	count  anchor.ErrorCount
+}
+
+// gain is what a group has gained since the last write.
+type gain struct {
 	mark
 	sample anchor.LogLine
 	counts map[anchor.DeploymentID]*anchor.ErrorCount
@@ -73,7 +88,7 @@ func Open(ctx context.Context, path string, log *slog.Logger) (*Store, error) {
 	}
 	ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Store{
-		db: db, log: log, pending: map[key]*pending{}, read: map[anchor.ProjectID]int{},
+		db: db, log: log, pending: map[spot]*pending{}, read: map[anchor.ProjectID]int{},
 		wake: make(chan struct{}, 1), stop: stop, done: make(chan struct{}),
 	}
 	go s.run(ctx)
@@ -85,6 +100,13 @@ func (s *Store) OnAppear(f func(anchor.ProjectID, anchor.ErrorGroup)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.appear = f
+}
+
+// UseSources sets what finds the originals of stack frames.
+func (s *Store) UseSources(f Original) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.origin = f
 }
 
 // Close writes what is pending and ends the store.
@@ -124,7 +146,7 @@ func (s *Store) Add(p anchor.ProjectID, l anchor.LogLine) {
 		return
 	}
 	m := markOf(&l)
-	k := key{p, m.id}
+	k := spot{key{p, m.id}, l.DeploymentID, m.at}
 	g := s.pending[k]
 	if g == nil {
 		if len(s.pending) >= maxPending {
@@ -132,17 +154,42 @@ func (s *Store) Add(p anchor.ProjectID, l anchor.LogLine) {
 			s.wakeUp()
 			return
 		}
-		g = &pending{mark: m, counts: map[anchor.DeploymentID]*anchor.ErrorCount{}}
+		g = &pending{count: anchor.ErrorCount{DeploymentID: l.DeploymentID, First: l.Time}}
 		s.pending[k] = g
 	}
-	g.title, g.location, g.sample = m.title, m.location, cut(l)
-	c := g.counts[l.DeploymentID]
-	if c == nil {
-		c = &anchor.ErrorCount{DeploymentID: l.DeploymentID, First: l.Time}
-		g.counts[l.DeploymentID] = c
+	g.mark, g.sample = m, cut(l)
+	g.count.Count++
+	g.count.First, g.count.Last = min(g.count.First, l.Time), max(g.count.Last, l.Time)
+}
+
+// gather adds what is pending up by groups, after the stacks were translated.
+func gather(all map[spot]*pending, origin Original) map[key]*gain {
+	groups := map[key]*gain{}
+	for k, p := range all {
+		m := p.mark
+		sample, changed := origin.translateLine(p.sample)
+		if changed {
+			m = markOf(&sample)
+		}
+		of := key{k.project, m.id}
+		g := groups[of]
+		if g == nil {
+			g = &gain{mark: m, sample: sample, counts: map[anchor.DeploymentID]*anchor.ErrorCount{}}
+			groups[of] = g
+		}
+		if sample.Time >= g.sample.Time {
+			g.mark, g.sample = m, sample
+		}
+		c := g.counts[k.deployment]
+		if c == nil {
+			first := p.count
+			g.counts[k.deployment] = &first
+			continue
+		}
+		c.Count += p.count.Count
+		c.First, c.Last = min(c.First, p.count.First), max(c.Last, p.count.Last)
 	}
-	c.Count++
-	c.First, c.Last = min(c.First, l.Time), max(c.Last, l.Time)
+	return groups
 }
 
 func (s *Store) wakeUp() {
@@ -168,13 +215,14 @@ func cut(l anchor.LogLine) anchor.LogLine {
 // flush writes what is pending.
 func (s *Store) flush(ctx context.Context) error {
 	s.mu.Lock()
-	all, appear := s.pending, s.appear
-	s.pending = map[key]*pending{}
+	waiting, appear, origin := s.pending, s.appear, s.origin
+	s.pending = map[spot]*pending{}
 	clear(s.read)
 	s.mu.Unlock()
-	if len(all) == 0 {
+	if len(waiting) == 0 {
 		return nil
 	}
+	all := gather(waiting, origin)
 	var appeared []key
 	err := side.Change(ctx, s.db, "store groups of errors", func(tx *sql.Tx) error {
 		touched := map[anchor.ProjectID]bool{}
@@ -203,7 +251,7 @@ func (s *Store) flush(ctx context.Context) error {
 	return nil
 }
 
-func (g *pending) group(id string) anchor.ErrorGroup {
+func (g *gain) group(id string) anchor.ErrorGroup {
 	out := anchor.ErrorGroup{ID: id, Title: g.title, Location: g.location, Function: g.sample.Function, Sample: g.sample}
 	for _, c := range g.counts {
 		if out.First == 0 || c.First < out.First {
@@ -220,7 +268,7 @@ func (g *pending) group(id string) anchor.ErrorGroup {
 func newestFirst(a, b anchor.ErrorCount) int { return cmp.Compare(b.DeploymentID, a.DeploymentID) }
 
 // store adds what is pending to the group, and reports whether there was none.
-func (g *pending) store(ctx context.Context, tx *sql.Tx, k key) (isNew bool, err error) {
+func (g *gain) store(ctx context.Context, tx *sql.Tx, k key) (isNew bool, err error) {
 	sample, err := json.Marshal(g.sample)
 	if err != nil {
 		return false, err

@@ -1,6 +1,9 @@
 package sites
 
 import (
+	"path/filepath"
+	"slices"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
@@ -58,4 +61,17 @@ func (i *images) FunctionName() string {
 		return ""
 	}
 	return named.FunctionName()
+}
+
+// FunctionDir returns the folder of a function of an open deployment, as its processes see it; false when there is none.
+func (p *Platform) FunctionDir(d anchor.DeploymentID, function string) (string, bool) {
+	s := p.site(d)
+	if s == nil {
+		return "", false
+	}
+	i := slices.IndexFunc(s.Build.Functions, func(f anchor.Function) bool { return f.Name == function })
+	if i < 0 {
+		return "", false
+	}
+	return filepath.Join(s.Dir, s.Build.Functions[i].Dir), true
 }
