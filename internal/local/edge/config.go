@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	oteltrace "go.opentelemetry.io/otel/trace"
+
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 )
 
@@ -78,6 +80,9 @@ type Config struct {
 
 	// AccessLog receives a line for each request; nil for none.
 	AccessLog *accesslog.Log
+	// Tracer makes a span of each request that a function answers; nil for none. Whether a client asks for its trace to be
+	// sampled counts only from a trusted proxy.
+	Tracer oteltrace.Tracer
 	// ServerTiming adds a Server-Timing field to the answers of functions, for all visitors.
 	ServerTiming bool
 

@@ -165,7 +165,9 @@ func (e *Edge) serveFunction(site *Site, t target, w http.ResponseWriter, r *htt
 	// part could be stored as the whole.
 	res.outside = r.Context().Value(http.ServerContextKey) != nil
 	out := e.sanitizedRequest(r, id)
-	measuredOf(w).setFunction(res, id, continueTrace(out.Header))
+	m := measuredOf(w)
+	trace, span := e.beginTrace(m, out.Header)
+	m.setFunction(res, id, trace, span)
 	e.run(site, t, res, out)
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	oteltrace "go.opentelemetry.io/otel/trace"
+
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"github.com/anchor-deploy/anchor/internal/local/edge/meter"
 )
@@ -30,6 +32,7 @@ type measured struct {
 	refused   bool         // the answer is a refusal
 	requestID string
 	traceID   string
+	span      oteltrace.Span // nil without a Tracer
 }
 
 func (e *Edge) beginMeasure(w http.ResponseWriter, r *http.Request) *measured {
@@ -64,9 +67,9 @@ func (m *measured) setFile() {
 }
 
 // setFunction records what a function sees of a request and where its answer goes.
-func (m *measured) setFunction(res *response, id, trace string) {
+func (m *measured) setFunction(res *response, id, traceID string, span oteltrace.Span) {
 	if m != nil {
-		m.res, m.requestID, m.traceID = res, id, trace
+		m.res, m.requestID, m.traceID, m.span = res, id, traceID, span
 		res.measured = m
 	}
 }
@@ -102,6 +105,7 @@ func (m *measured) end() {
 	}
 	function, outcome := m.answeredBy()
 	m.edge.meters.of(m.site).Cell(function, outcome, m.status).Add(1, m.octets, m.took)
+	m.endSpan(function, outcome)
 	if log := m.edge.cfg.AccessLog; log.Takes() {
 		m.logTo(log, function, outcome, cut)
 	}

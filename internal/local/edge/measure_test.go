@@ -16,6 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	oteltrace "go.opentelemetry.io/otel/trace"
 	"golang.org/x/net/http2"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
@@ -264,6 +268,55 @@ func TestTrace_PassedOnOrMade(t *testing.T) {
 	ask(http.Header{"Traceparent": {"01" + ourParent[2:] + "-more"}})
 	if seen.Get("Traceparent") != "01"+ourParent[2:]+"-more" {
 		t.Errorf("a later version becomes %v", seen)
+	}
+}
+
+// TestTrace_SpanOfTheEdge: what the app does belongs below the edge's span, and only a trusted proxy decides what is sampled.
+func TestTrace_SpanOfTheEdge(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	record := func(sampler sdktrace.Sampler) oteltrace.Tracer {
+		spans.Reset()
+		return sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans), sdktrace.WithSampler(sampler)).Tracer("edge")
+	}
+	var seen http.Header
+	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { seen = r.Header; w.WriteHeader(http.StatusBadGateway) })
+	ask := func(c Config, h http.Header) {
+		e := New(c)
+		e.Publish(NewTable(map[string]*Site{"a.test": {Slug: "shop", ID: "d1", Default: app}}))
+		r := httptest.NewRequest("GET", "http://a.test/cart?secret=1", nil)
+		maps.Copy(r.Header, h)
+		e.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	ask(Config{Tracer: record(sdktrace.AlwaysSample())}, http.Header{"Traceparent": {ourParent}, "Tracestate": {"a=1"}})
+	all := spans.GetSpans()
+	if len(all) != 1 {
+		t.Fatalf("%d spans", len(all))
+	}
+	s := all[0]
+	if got := seen.Get("Traceparent"); traceID(seen["Traceparent"]) != ourTrace || !strings.Contains(got, s.SpanContext.SpanID().String()) || !strings.HasSuffix(got, "01") || seen.Get("Tracestate") != "a=1" {
+		t.Errorf("the app gets %v for %s", seen, s.SpanContext.SpanID())
+	}
+	if s.Parent.SpanID().String() != ourParent[36:52] || s.Status.Code != codes.Error || s.SpanKind != oteltrace.SpanKindServer || !s.EndTime.After(s.StartTime) {
+		t.Errorf("%+v", s)
+	}
+	text := fmt.Sprint(s.Attributes)
+	for _, part := range []string{"/cart", "shop", "d1", "502"} {
+		if !strings.Contains(text, part) {
+			t.Errorf("%s is not among %s", part, text)
+		}
+	}
+	if strings.Contains(text, "secret") {
+		t.Errorf("the query is in %s", text)
+	}
+	// httptest's requests come from 192.0.2.1.
+	never := sdktrace.ParentBased(sdktrace.NeverSample())
+	ask(Config{Tracer: record(never)}, http.Header{"Traceparent": {ourParent}})
+	if n := len(spans.GetSpans()); n != 0 || !strings.HasSuffix(seen.Get("Traceparent"), "-00") {
+		t.Errorf("a visitor has %d spans recorded, and the app gets %v", n, seen)
+	}
+	ask(Config{Tracer: record(never), TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}, http.Header{"Traceparent": {ourParent}})
+	if n := len(spans.GetSpans()); n != 1 {
+		t.Errorf("a trusted proxy has %d spans recorded", n)
 	}
 }
 

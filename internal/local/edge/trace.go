@@ -18,7 +18,7 @@ const (
 
 // continueTrace passes the trace of a request on to the function, or begins one that is not sampled
 // if the request has none that is valid (Trace Context, section 4.3). It returns the trace's id.
-// The edge adds no span of its own, so parent-id stays (section 3.4).
+// Without a Tracer the edge has no span of its own, so parent-id stays (section 3.4).
 func continueTrace(h http.Header) string {
 	if id := traceID(h[headerTrace]); id != "" {
 		return id
