@@ -23,6 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/domains"
 	"github.com/anchor-deploy/anchor/internal/local/alerts"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
+	"github.com/anchor-deploy/anchor/internal/local/drains"
 	"github.com/anchor-deploy/anchor/internal/local/errorgroup"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
@@ -49,14 +50,14 @@ const anchorKey = "anchor"
 
 // setup prepares a server, a home folder and a built app for every script.
 func setup(t *testing.T, env *testscript.Env) error {
-	groups, channels, err := openTroubles(t, env)
+	groups, channels, copies, err := openTroubles(t, env)
 	if err != nil {
 		return err
 	}
 	a := apitest.New(t, apitest.Options{OnLine: groups.Add})
 	env.Values[anchorKey] = a
 	services := a.Services()
-	services.Errors, services.Alerts = groups, channels
+	services.Errors, services.Alerts, services.Drains = groups, channels, copies
 	env.Setenv("ANCHOR_URL", apitest.Serve(t, services, api.Options{Version: "test"}, nil))
 	env.Setenv("ANCHOR_TOKEN", apitest.AdminToken)
 	env.Setenv("READ_TOKEN", apitest.ReadToken)
@@ -88,25 +89,29 @@ func setup(t *testing.T, env *testscript.Env) error {
 	return os.WriteFile(filepath.Join(env.WorkDir, "shop", "package.json"), []byte(manifest), 0o644)
 }
 
-// openTroubles opens what a server on one machine has for the errors of apps and for alerts.
-func openTroubles(t *testing.T, env *testscript.Env) (*errorgroup.Store, *alerts.Service, error) {
+// openTroubles opens what a server on one machine has for the errors of apps, alerts and drains.
+func openTroubles(t *testing.T, env *testscript.Env) (*errorgroup.Store, *alerts.Service, *drains.Service, error) {
 	log := slog.New(slog.DiscardHandler)
 	groups, err := errorgroup.Open(t.Context(), filepath.Join(env.WorkDir, "errors.db"), log)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	store, err := sqlite.Open(t.Context(), filepath.Join(env.WorkDir, "channels.db"))
 	if err != nil {
-		return nil, nil, errors.Join(err, groups.Close())
+		return nil, nil, nil, errors.Join(err, groups.Close())
 	}
 	box, err := secret.New(make([]byte, 32))
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, store.Close(), groups.Close())
+	}
 	channels := alerts.New(alerts.Config{Records: store, Box: box, Log: log})
+	copies, err := drains.Open(t.Context(), drains.Config{Records: store, Box: box, Log: log})
 	env.Defer(func() {
-		if err := errors.Join(channels.Close(), store.Close(), groups.Close()); err != nil {
+		if err := errors.Join(copies.Close(), channels.Close(), store.Close(), groups.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	return groups, channels, err
+	return groups, channels, copies, err
 }
 
 // nobody is an address where nothing listens. A port that was free a moment ago may be in use by

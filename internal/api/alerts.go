@@ -58,11 +58,14 @@ func (s *server) addAlertChannel(ctx context.Context, in *struct{ Body wire.AddA
 			return nil, err
 		}
 		c.ProjectID = p.ID
+		noteProject(ctx, p)
 	}
 	c, t, err := s.Alerts.Add(ctx, c, in.Body.AlertTarget)
 	if err != nil {
 		return nil, err
 	}
+	noteTarget(ctx, c.ID)
+	noteChange(ctx, nil, c)
 	return answerWith(wire.AddedAlertChannel{AlertChannel: c, Secret: t.Secret}), nil
 }
 

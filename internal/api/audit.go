@@ -61,7 +61,7 @@ func isChange(op *huma.Operation) bool {
 }
 
 // targets are the parameters of paths that name what an operation changes.
-var targets = []string{"deploymentId", "domainId", "name", "number", "passkeyId", "personId", "sessionId", "tokenId"}
+var targets = []string{"channelId", "deploymentId", "domainId", "drainId", "name", "number", "passkeyId", "personId", "sessionId", "tokenId"}
 
 // beginChange notes, before a change, what is changed: afterwards it may be gone.
 func (s *server) beginChange(ctx huma.Context, next func(huma.Context)) {

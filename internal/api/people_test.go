@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -238,6 +239,30 @@ func TestAudit_NamesChanges(t *testing.T) {
 	call(t, base, "GET", "/audit?limit=1&before="+fmt.Sprint(log.Items[0].Seq), session, "", nil).decode(t, &log)
 	if len(log.Items) != 1 || log.Items[0].Action != "set-person" {
 		t.Errorf("the next page is %+v", log.Items)
+	}
+}
+
+// TestAudit_NamesADividedSwitch: a rollback that fails half-way has changed what visitors get.
+func TestAudit_NamesADividedSwitch(t *testing.T) {
+	a := people(t)
+	base := serve(t, a)
+	call(t, base, "POST", "/projects", apitest.DeployToken, `{"slug":"shop"}`, nil).is(t, 201)
+	first := idOf(deploy(t, base, ""))
+	deploy(t, base, "")
+	apply := []bool{true, false} // the switch reaches some of the traffic, and the way back none
+	a.Platform.Fault = func(_ context.Context, op string, _ anchor.DeploymentID) (bool, error) {
+		if op != "Commit" && op != "Follow" || len(apply) == 0 {
+			return false, nil
+		}
+		next := apply[0]
+		apply = apply[1:]
+		return next, errors.New("denied")
+	}
+	call(t, base, "POST", "/projects/shop/rollback", apitest.DeployToken, fmt.Sprintf(`{"targetDeploymentId":%q}`, first), nil).isProblem(t, 500, "traffic_divided")
+	log, err := a.Access.Changes(t.Context(), anchor.AuditFilter{Limit: 1})
+	check(t, err)
+	if e := log[0]; e.Action != "rollback-project" || e.Project != "shop" || e.Actor != "deploy" || !strings.Contains(e.After, "failed half-way") {
+		t.Errorf("the last entry is %+v", e)
 	}
 }
 

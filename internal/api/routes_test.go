@@ -86,6 +86,10 @@ var routes = []route{
 	{"POST", "/alerts", "admin", `{"kind":"slack","url":"https://example.com/hook"}`, false},
 	{"DELETE", "/alerts/C", "admin", "", false},
 	{"POST", "/alerts/C/test", "admin", "", false},
+	{"GET", "/drains", "admin", "", false},
+	{"POST", "/drains", "admin", `{"kind":"http","url":"https://example.com/lines"}`, false},
+	{"DELETE", "/drains/Y", "admin", "", false},
+	{"POST", "/drains/Y/test", "admin", "", false},
 	{"GET", "/projects/P/series", "read", "", true},
 	{"GET", "/projects/P/deployments/D/changes", "read", "", true},
 	{"GET", "/me", "read", "", false},
@@ -130,7 +134,7 @@ func (r route) limit() int {
 func TestRoutes_AreAllInTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
 	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true, "POST /sessions": true, "POST /sessions/password": true, "POST /sessions/passkey": true, "POST /sessions/passkey/begin": true, "POST /sign-in-links/look": true}
-	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}", "/K", "/{passkeyId}", "/E", "/{errorId}", "/C", "/{channelId}")
+	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}", "/K", "/{passkeyId}", "/E", "/{errorId}", "/C", "/{channelId}", "/Y", "/{drainId}")
 	for _, r := range routes {
 		path := names.Replace(r.path)
 		if strings.HasPrefix(path, "/projects/{projectId}/files/") {

@@ -5,6 +5,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -48,6 +49,7 @@ type Services struct {
 	Splits   Splits       // nil where the platform does not count what deployments answer during a split
 	Traffic  Traffic      // nil where the platform does not see requests: its route says so
 	Alerts   Alerts       // nil where there are no alerts: its routes say so
+	Drains   Drains       // nil where there are no drains: its routes say so
 	Errors   Errors       // nil where errors are not grouped: its routes say so
 	Metrics  http.Handler // nil where there are none: its route says so
 	Pages    http.Handler // of the dashboard, at / and below PagesPath; nil where there is none
@@ -133,6 +135,7 @@ func New(services Services, o Options) http.Handler {
 	s.logRoutes()
 	s.errorRoutes()
 	s.alertRoutes()
+	s.drainRoutes()
 	s.tokenRoutes()
 	s.peopleRoutes()
 	s.sessionRoutes()
@@ -183,7 +186,10 @@ func newOperation(id, method, path string, scope anchor.Scope, summary string, e
 func handleRoute[I, O any](s *server, op huma.Operation, h func(context.Context, *I) (*O, error)) {
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := h(ctx, in)
-		if err == nil {
+		if anchor.CodeOf(err) == release.DividedCode { // what is left of the switch is a change
+			noteChange(ctx, nil, err.Error())
+			err = errors.Join(err, s.recordChange(ctx, &op))
+		} else if err == nil {
 			err = s.recordChange(ctx, &op)
 		}
 		if err != nil {

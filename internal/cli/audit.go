@@ -30,7 +30,7 @@ func (s *shell) auditCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&actor, "by", "", "only changes by the person or token of this name or id")
 	cmd.Flags().Int64Var(&before, "before", 0, "only entries before this number, for older ones")
-	cmd.Flags().IntVar(&limit, "limit", 50, "number of entries, at most 200")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "number of entries, at most 200")
 	return cmd
 }
 

@@ -18,6 +18,7 @@ func (s *shell) upCommand() *cobra.Command {
 	var o server.Config
 	var buildMemory int64
 	var http3 bool
+	var otlp func(*server.OTLP) error
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: sites, API and workers", Args: cobra.NoArgs,
 		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Requests and\n" +
@@ -33,6 +34,9 @@ func (s *shell) upCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Builds.MemoryBytes = buildMemory << 20
 			o.HTTPS.NoHTTP3 = !http3
+			if err := otlp(&o.OTLP); err != nil {
+				return err
+			}
 			return s.runUp(cmd.Context(), o)
 		},
 	}
@@ -76,6 +80,7 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.DurationVar(&o.Builds.Timeout, "build-timeout", 20*time.Minute, "how long a build of a pushed commit may last")
 	flags.Int64Var(&buildMemory, "build-memory-mib", 0, "maximum memory of a build, in MiB (default: half of the machine's)")
 	addLogFlags(cmd, &o)
+	otlp = addOTLPFlags(cmd)
 	return cmd
 }
 

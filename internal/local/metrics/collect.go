@@ -31,6 +31,8 @@ var (
 	handshakes         = counter("anchor_tls_handshakes_total", "TLS handshakes.", "result")
 	lines              = counter("anchor_access_log_lines_total", "Lines of the access log; those that are dropped did not fit into the buffer.", "result")
 
+	drained = counter("anchor_drain_lines_total", "Log lines for other servers; those that are dropped did not fit into the buffer, or were refused.", "result")
+
 	pageBytes     = gauge("anchor_page_cache_bytes", "Memory of the answers that visitors share.")
 	pageCapacity  = gauge("anchor_page_cache_capacity_bytes", "The most memory of these answers.")
 	pageEntries   = gauge("anchor_page_cache_entries", "Answers that visitors share, estimated.")
@@ -162,6 +164,9 @@ func (c *collector) collectServer(out chan<- prometheus.Metric) {
 	for _, cert := range all[:min(len(all), mostNames)] {
 		expiry.send(out, float64(cert.Expires.Unix()), cert.Name)
 	}
+	sent, dropped := c.Drained()
+	drained.send(out, float64(sent), "sent")
+	drained.send(out, float64(dropped), "dropped")
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
 	if r, err := c.Records(ctx); err != nil {

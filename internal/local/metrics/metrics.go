@@ -29,6 +29,8 @@ type Sources struct {
 	Certificates func() []Certificate
 	// Records returns what the records hold.
 	Records func(ctx context.Context) (Records, error)
+	// Drained returns the log lines that drains have sent, and lost.
+	Drained func() (sent, dropped int64)
 	// FreeBytes returns the free space of the disk that holds the data folder.
 	FreeBytes func() (uint64, error)
 }
@@ -60,15 +62,20 @@ const (
 	scrapes = 4
 )
 
-// Handler returns the handler of GET /metrics. It answers in the format that Accept asks for, that of
-// Prometheus or OpenMetrics.
-func Handler(s Sources, log *slog.Logger) http.Handler {
+// Registry returns what gathers the metrics.
+func Registry(s Sources) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
 		&collector{s},
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	return registry
+}
+
+// Handler returns the handler of GET /metrics. It answers in the format that Accept asks for, that of
+// Prometheus or OpenMetrics.
+func Handler(registry *prometheus.Registry, log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		EnableOpenMetrics: true, MaxRequestsInFlight: scrapes, ErrorHandling: promhttp.ContinueOnError, ErrorLog: errorLog{log},
 	})

@@ -42,6 +42,7 @@ func sources(e *edge.Edge) Sources {
 			return Records{Projects: 4, Deployments: map[string]int64{"deployed": 5}, Bytes: 6}, nil
 		},
 		FreeBytes: func() (uint64, error) { return 1 << 30, nil },
+		Drained:   func() (int64, int64) { return 8, 9 },
 	}
 }
 
@@ -50,7 +51,7 @@ func scrape(t *testing.T, s Sources, accept string) (text string, status int) {
 	r := httptest.NewRequest("GET", "/metrics", nil)
 	r.Header.Set("Accept", accept)
 	w := httptest.NewRecorder()
-	Handler(s, slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
+	Handler(Registry(s), slog.New(slog.DiscardHandler)).ServeHTTP(w, r)
 	body, err := io.ReadAll(w.Body)
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +77,9 @@ func TestHandler_BothFormats(t *testing.T) {
 	for _, line := range []string{
 		`anchor_info{version="v1"} 1`, `anchor_worker_cpu_seconds_total{deployment="d1",function="default",project="shop"} 1.5`,
 		`anchor_worker_event_loop_delay_seconds{deployment="d1",function="default",project="shop",statistic="p99"} 0.02`,
+		`anchor_worker_memory_bytes{deployment="d1",function="default",project="shop"} 1.048576e+08`,
+		`anchor_worker_restarts_total{deployment="d1",function="default",project="shop"} 3`,
+		`anchor_worker_gc_seconds_total{deployment="d1",function="default",project="shop"} 1`, `anchor_drain_lines_total{result="dropped"} 9`,
 		`anchor_builds{state="waiting"} 2`, `anchor_certificates 1000`, `anchor_certificate_expiry_timestamp_seconds{name="0.example.com"} 0`,
 		`anchor_deployments{status="deployed"} 5`, "go_goroutines ",
 	} {

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/api/wire"
 	"github.com/anchor-deploy/anchor/internal/local/alerts"
 	"github.com/anchor-deploy/anchor/internal/local/series"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
@@ -120,20 +119,9 @@ func (a *app) alertErrorRates(ctx context.Context) error {
 	return nil
 }
 
-// alertChecks reports the checks of anchor doctor that fail, but for those that read all files.
+// alertChecks reports the checks of anchor doctor that fail, but for the slow ones.
 func (a *app) alertChecks(ctx context.Context) {
-	checks := []wire.Check{a.checkData(), a.checkDisk(), a.checkLimits(ctx), a.checkNames(ctx)}
-	if a.pages != nil && a.PageDiskMiB > 0 {
-		checks = append(checks, a.checkPages())
-	}
-	if a.admin.name != "" {
-		checks = append(checks, a.checkAdmin())
-	}
-	if _, wanted := a.wildcardName(); wanted {
-		checks = append(checks, a.checkWildcard())
-	}
-	for _, c := range checks {
-		alert := anchor.Alert{Event: "server-check", Key: "server-check " + c.Name, Resolved: c.OK, Title: c.Name + ": " + c.Detail, Text: c.Hint}
-		a.alerts.Set(alert)
+	for _, c := range a.quickChecks(ctx) {
+		a.alerts.Set(anchor.Alert{Event: "server-check", Key: "server-check " + c.Name, Resolved: c.OK, Title: c.Name + ": " + c.Detail, Text: c.Hint})
 	}
 }

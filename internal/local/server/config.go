@@ -32,6 +32,7 @@ type Config struct {
 	PageDiskMiB  int64          // disk for them, 1024; negative: none
 	Builds       builder.Limits // of pushed commits
 	AccessLog    AccessLog
+	OTLP         OTLP
 	AppLogMiB    int64         // disk for the log of each project's app, 128
 	ServerTiming bool          // adds Server-Timing to the answers of functions
 	Node         string        // path or version of Node.js, or nodejs.Auto; found in PATH when empty

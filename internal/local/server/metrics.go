@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,10 +30,7 @@ type AccessLog struct {
 
 func (a *app) openAccessLog() (err error) {
 	c := accesslog.Config{Path: a.AccessLog.Path, Sample: a.AccessLog.Sample, MaxBytes: a.AccessLog.MaxBytes, Keep: a.AccessLog.Keep, Report: a.Log}
-	switch c.Path {
-	case "":
-		return nil
-	case "-":
+	if c.Path == "-" {
 		c.Path, c.Output = "", a.AccessLog.Output
 		if c.Output == nil {
 			c.Output = os.Stdout
@@ -48,20 +44,20 @@ func (a *app) openAccessLog() (err error) {
 	return nil
 }
 
-// metricsHandler answers GET /metrics.
-func (a *app) metricsHandler() http.Handler {
+// metricsSources are what the metrics are read from.
+func (a *app) metricsSources() metrics.Sources {
 	s := metrics.Sources{
 		Version: a.Version, Edge: a.edge.Measure, Workers: a.measureWorkers, Builds: a.builder.Load, Certificates: a.listExpiries,
 		Records: func(ctx context.Context) (metrics.Records, error) {
 			c, err := a.store.Count(ctx)
 			return metrics.Records(c), err
 		},
-		FreeBytes: func() (uint64, error) { return freeBytes(a.Data) },
+		FreeBytes: func() (uint64, error) { return freeBytes(a.Data) }, Drained: a.drains.Counts,
 	}
 	if a.pages != nil {
 		s.Pages = a.pages.Usage
 	}
-	return metrics.Handler(s, a.Log)
+	return s
 }
 
 func (a *app) measureWorkers() (all []metrics.Worker) {

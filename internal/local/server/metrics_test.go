@@ -1,13 +1,19 @@
 package server_test
 
 import (
+	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	metricspb "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/server"
@@ -73,6 +79,43 @@ func TestRun_MetricsAndAccessLog(t *testing.T) {
 	if text := string(data); strings.Contains(text, "secret") || strings.Contains(text, "password") {
 		t.Errorf("the access log has secrets: %s", text)
 	}
+}
+
+func TestRun_ExportsMetricsByOTLP(t *testing.T) {
+	got := make(chan []byte, 10)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		z, err := gzip.NewReader(r.Body)
+		if err != nil || r.URL.Path != "/v1/metrics" || r.Header.Get("X-Key") != "k" {
+			t.Errorf("%s %v %v", r.URL, r.Header, err)
+			return
+		}
+		body, _ := io.ReadAll(z)
+		got <- body
+	}))
+	defer collector.Close()
+	c := config(t, t.TempDir())
+	c.OTLP = server.OTLP{Endpoint: collector.URL, Header: http.Header{"X-Key": {"k"}}}
+	_, down := up(t, c)
+	down() // sends them once more
+	var m metricspb.MetricsData
+	if err := proto.Unmarshal(<-got, &m); err != nil {
+		t.Fatal(err)
+	}
+	names := fmt.Sprint(m.ResourceMetrics[0].ScopeMetrics[0].Metrics)
+	for _, name := range []string{"anchor_projects", "anchor_http_in_flight", "go_goroutines"} {
+		if !strings.Contains(names, name) {
+			t.Errorf("%s is not exported", name)
+		}
+	}
+	if !strings.Contains(fmt.Sprint(m.ResourceMetrics[0].Resource), "service.name") {
+		t.Errorf("the resource is %v", m.ResourceMetrics[0].Resource)
+	}
+}
+
+func TestRun_RefusesABadCollector(t *testing.T) {
+	c := config(t, t.TempDir())
+	c.OTLP.Endpoint = "collector:4318"
+	wantRefused(t, c, anchor.KindInvalid, "bad_otlp")
 }
 
 func TestRun_AccessLogThatCannotBeWritten(t *testing.T) {

@@ -76,6 +76,7 @@ type projectFiles struct{ *app }
 func (f projectFiles) RemoveProject(ctx context.Context, p anchor.ProjectID) error {
 	err := errors.Join(f.platform.RemoveProject(ctx, p), f.builder.RemoveProject(ctx, p), f.errors.RemoveProject(ctx, p))
 	f.previews.Forget(p)
+	f.drains.Forget(p)
 	return err
 }
 

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/anchor-deploy/anchor/internal/access/passkey"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
@@ -27,6 +29,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/builder"
 	"github.com/anchor-deploy/anchor/internal/local/crons"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
+	"github.com/anchor-deploy/anchor/internal/local/drains"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
@@ -35,6 +38,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/hooks"
 	"github.com/anchor-deploy/anchor/internal/local/isr"
 	"github.com/anchor-deploy/anchor/internal/local/logs"
+	"github.com/anchor-deploy/anchor/internal/local/metrics"
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
 	"github.com/anchor-deploy/anchor/internal/local/previews"
 	"github.com/anchor-deploy/anchor/internal/local/series"
@@ -70,9 +74,12 @@ type app struct {
 	logs       *logs.Book
 	errors     *errorgroup.Store
 	alerts     *alerts.Service
+	drains     *drains.Service
+	telemetry  telemetry
+	metrics    *prometheus.Registry
 	highRates  map[string]bool // projects with a high error rate; of watchTroubles
-	accessLog  *accesslog.Log  // nil without one
-	history    *series.Store   // of the traffic
+	accessLog  *accesslog.Log
+	history    *series.Store // of the traffic
 	watch      *release.Watch
 	shifter    *release.Shifter
 
@@ -108,7 +115,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles, a.crons.Run, a.runShifter} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles, a.exportMetrics, a.crons.Run, a.runShifter} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
@@ -232,6 +239,12 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	if err != nil {
 		return err
 	}
+	if err := a.openTelemetry(ctx); err != nil {
+		return err
+	}
+	if err := a.openDrains(ctx, box); err != nil {
+		return err
+	}
 	if err := a.openACME(); err != nil {
 		return err
 	}
@@ -241,12 +254,13 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		Addresses: addresses, Node: a.node, Runtimes: a.runtimes, Users: a.walls.Users, Walls: a.walls.Walls, Groups: a.walls.Groups, Drain: a.Drain, Warm: a.Warm, Tabs: a.SkewProtection,
 		PreviewIdle: a.PreviewIdle,
 		Limits:      sites.Limits{Functions: a.Quotas.Functions, Processes: a.Quotas.Processes},
-		Edge:        a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, OnLine: a.errors.Add, Records: a.store, Secrets: env,
+		Edge:        a.edge, Cache: incremental, Pages: a.openPages(), Bundles: a.bundles, Logs: a.logs, OnLine: a.onLine, Records: a.store, Secrets: env,
 	})
 	if err != nil {
 		return err
 	}
 	a.onClose(a.platform.Close)
+	a.findSources()
 	if err := a.openPreviews(ctx, box); err != nil {
 		return err
 	}
@@ -269,6 +283,7 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 	if err := a.openCrons(ctx); err != nil {
 		return err
 	}
+	a.metrics = metrics.Registry(a.metricsSources())
 	return a.openHooks(ctx, box)
 }
 
@@ -341,7 +356,7 @@ func (a *app) apiHosts() []string {
 func (a *app) edgeConfig() edge.Config {
 	c := edge.Config{
 		Log: a.Log, TrustedProxies: a.proxies, GetCertificate: a.getCertificate(), Wrap: a.wrapSites, Reserved: a.admin.name,
-		MaxBodyBytes: a.Quotas.BodyMiB << 20, AccessLog: a.accessLog, ServerTiming: a.ServerTiming, QUICResetKey: a.quicResetKey(),
+		MaxBodyBytes: a.Quotas.BodyMiB << 20, AccessLog: a.accessLog, Tracer: a.telemetry.tracer, ServerTiming: a.ServerTiming, QUICResetKey: a.quicResetKey(),
 	}
 	if a.certs != nil {
 		c.Wrap = func(next http.Handler) http.Handler { return a.certs.HTTPChallenge(a.wrapSites(next)) }

@@ -3,6 +3,7 @@ package server
 import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/local/metrics"
 )
 
 func (a *app) buildServices() api.Services {
@@ -26,7 +27,8 @@ func (a *app) buildServices() api.Services {
 		Traffic:  traffic{a},
 		Errors:   a.errors,
 		Alerts:   a.alerts,
-		Metrics:  a.metricsHandler(),
+		Drains:   a.drains,
+		Metrics:  metrics.Handler(a.metrics, a.Log),
 		Domains:  a.core.Domains,
 	}
 }

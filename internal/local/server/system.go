@@ -130,17 +130,13 @@ const scarce = 1 << 30
 
 // Doctor implements api.System.
 func (a *app) Doctor(ctx context.Context) []wire.Check {
-	checks := []wire.Check{
-		a.checkNode(ctx),
-		a.checkData(),
-		a.checkDisk(),
-		a.checkSites(ctx),
-		a.checkIsolation(),
-		a.checkAddresses(),
-		a.checkGit(ctx),
-		a.checkLimits(ctx),
-		a.checkNames(ctx),
-	}
+	slow := []wire.Check{a.checkNode(ctx), a.checkSites(ctx), a.checkIsolation(), a.checkAddresses(), a.checkGit(ctx)}
+	return append(slow, a.quickChecks(ctx)...)
+}
+
+// quickChecks are the checks that read few files and start no program, and whose result can change while the server runs: alerts report them, too.
+func (a *app) quickChecks(ctx context.Context) []wire.Check {
+	checks := []wire.Check{a.checkData(), a.checkDisk(), a.checkLimits(ctx), a.checkNames(ctx)}
 	if a.pages != nil && a.PageDiskMiB > 0 {
 		checks = append(checks, a.checkPages())
 	}

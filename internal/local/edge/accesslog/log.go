@@ -15,7 +15,7 @@ import (
 // Config says where lines go. Zero fields take the defaults named here.
 type Config struct {
 	Path   string    // of the file; Output is not used then
-	Output io.Writer // os.Stdout, for example
+	Output io.Writer // os.Stdout, for example; without Path and Output, lines go to Tee only
 
 	Sample   float64 // share of the requests that is written, 1; negative: none
 	MaxBytes int64   // size at which the file is renamed, and another is begun, 64 MiB
@@ -47,6 +47,8 @@ type Log struct {
 	full chan struct{} // holds a value when the batch is large
 	end  chan struct{}
 	done chan struct{}
+
+	tee atomic.Pointer[func(lines []byte)]
 
 	written, dropped atomic.Int64
 	complained       time.Time // when a failed write was reported last
@@ -83,9 +85,21 @@ func Open(c Config) (*Log, error) {
 	return l, nil
 }
 
+// Tee sets what is called with each batch of whole lines, which it must copy; nil for nothing. It must not wait.
+func (l *Log) Tee(take func(lines []byte)) {
+	if take == nil {
+		l.tee.Store(nil)
+		return
+	}
+	l.tee.Store(&take)
+}
+
+// writes reports whether lines go to a file or an output.
+func (l *Log) writes() bool { return l.file != nil || l.cfg.Output != nil }
+
 // Takes decides whether the next request is written.
 func (l *Log) Takes() bool {
-	return l != nil && (l.cfg.Sample >= 1 || rand.Float64() < l.cfg.Sample)
+	return l != nil && (l.writes() || l.tee.Load() != nil) && (l.cfg.Sample >= 1 || rand.Float64() < l.cfg.Sample)
 }
 
 // scratch is where a line is made.
@@ -191,6 +205,12 @@ func (l *Log) writeBatch(empty []byte) []byte {
 	l.pending, l.lines = empty[:0], 0
 	l.mu.Unlock()
 	if lines == 0 {
+		return batch
+	}
+	if take := l.tee.Load(); take != nil {
+		(*take)(batch)
+	}
+	if !l.writes() {
 		return batch
 	}
 	if err := l.write(batch); err != nil {

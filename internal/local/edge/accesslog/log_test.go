@@ -77,6 +77,27 @@ func TestLog_DropsRatherThanWaits(t *testing.T) {
 	}
 }
 
+func TestLog_Tee(t *testing.T) {
+	l := opened(t, Config{})
+	if l.Takes() {
+		t.Error("lines are made although nobody wants them")
+	}
+	var got []byte
+	l.Tee(func(lines []byte) { got = append(got, lines...) })
+	if !l.Takes() {
+		t.Error("no lines are made for what wants them")
+	}
+	l.Append(&Entry{Path: "/x"})
+	l.Append(&Entry{Path: "/y"})
+	l.Close()
+	if text := string(got); strings.Count(text, "\n") != 2 || !strings.Contains(text, `"path":"/y"`) || !strings.HasSuffix(text, "}\n") {
+		t.Errorf("%q", text)
+	}
+	if l.Tee(nil); l.Takes() {
+		t.Error("lines are made after nobody wants them")
+	}
+}
+
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("disk full") }
