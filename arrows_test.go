@@ -32,6 +32,8 @@ var arrows = map[string][]string{
 
 	// The spine: the use-cases, and the records behind them.
 	"internal/access":                   {"internal/anchor"},
+	"internal/access/oidc":              {"internal/anchor"},
+	"internal/access/oidc/oidctest":     {},
 	"internal/access/passkey":           {"internal/anchor"},
 	"internal/deploy":                   {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/release", "internal/retry"},
 	"internal/deploy/platformtest":      {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/deploy", "internal/release"},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
 
+	"github.com/anchor-deploy/anchor/internal/access/oidc/oidctest"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
@@ -26,7 +28,8 @@ func hostileApp(t *testing.T, version string) string {
 	t.Helper()
 	const server = "server-functions/default/index.mjs"
 	app := platformtest.NewApp(version)
-	return app.With(server, fmt.Sprintf("console.error(%q);\n%s", hostile+" of "+version, app[server])).Write(t)
+	return app.With(server, fmt.Sprintf("console.error(%q);\n%s", hostile+" of "+version, app[server])).
+		With("anchor-crons.json", `[{"path": "/api/digest", "schedule": "0 5 * * *"}]`).Write(t)
 }
 
 // dashboard is a browser that is signed in, with what it looks for on each page.
@@ -63,16 +66,21 @@ func (d *dashboard) look(name string) {
 	d.t.Helper()
 	d.shot(name)
 	d.well(name)
-	var xss bool
-	d.do("look for hostile text in "+name, chromedp.Evaluate(`window.xss === 1 || !!document.querySelector('img[src="x"]')`, &xss))
-	if xss {
-		d.t.Errorf("%s runs hostile text", name)
-	}
+	d.isHarmless(name)
 	d.isAccessible(name)
 	var wide int
 	d.do("measure "+name, chromedp.Evaluate(`document.documentElement.scrollWidth - document.documentElement.clientWidth`, &wide))
 	if wide > 0 {
 		d.t.Errorf("%s is %d px wider than the window", name, wide)
+	}
+}
+
+func (d *dashboard) isHarmless(name string) {
+	d.t.Helper()
+	var xss bool
+	d.do("look for hostile text in "+name, chromedp.Evaluate(`window.xss === 1 || !!document.querySelector('img[src="x"]')`, &xss))
+	if xss {
+		d.t.Errorf("%s runs hostile text", name)
 	}
 }
 
@@ -124,16 +132,17 @@ func (d *dashboard) signIn(link string) {
 // TestDashboard walks through the pages and actions of the dashboard on a server with deployments.
 func TestDashboard(t *testing.T) {
 	t.Parallel()
-	a := up(t)
+	provider := oidctest.New(t, oidctest.User{ID: "1", Name: "grace", Email: "grace@example.com"})
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(oidctest.ClientSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := up(t, "--oidc-issuer", provider.Issuer, "--oidc-client-id", oidctest.ClientID, "--oidc-client-secret-file", secret, "--oidc-name", "Example")
+	provider.Register(a.api + "/dashboard/sign-in/oidc/callback")
 	first := a.deploy(variant(t, 1), "shop", "--commit", "1f0c7be6f2bd", "--branch", "main", "--message", "Show the stock of each product")
 	second := a.deploy(hostileApp(t, "two"), "shop", "--commit", "2f0c7be6f2bd", "--branch", hostile[:30], "--message", hostile)
-	for range 20 {
-		res, err := a.client().Get("http://" + a.host("shop") + "/")
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-	}
+	preview := a.deploy(hostileApp(t, "preview"), "shop", "--no-release", "--branch", "feature/"+hostile[:30], "--message", hostile)
+	a.get(t, "shop", 20)
 	if code, err := a.call(http.MethodPost, "/projects", map[string]string{"slug": "empty"}, nil); err != nil || code != 201 {
 		t.Fatal(code, err)
 	}
@@ -145,6 +154,9 @@ func TestDashboard(t *testing.T) {
 	d.visit("sign-in", "")
 	d.signIn(strings.TrimSpace(out))
 	d.look("projects")
+	var paint float64
+	d.do("read when it was painted", chromedp.Evaluate(`performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0`, &paint))
+	t.Logf("the first paint of the projects came after %.0f ms", paint)
 
 	t.Run("pages", func(t *testing.T) {
 		d.t = t
@@ -154,6 +166,10 @@ func TestDashboard(t *testing.T) {
 			"deployments": "/projects/shop/deployments", "deployments-none": "/projects/shop/deployments?q=nothing",
 			"deployment": "/projects/shop/deployments/" + second.DeploymentID, "domains": "/projects/shop/domains",
 			"variables": "/projects/shop/env", "settings": "/projects/shop/settings", "people": "/people", "tokens": "/tokens",
+			"releases": "/projects/shop/releases", "previews": "/projects/shop/previews", "builds": "/projects/shop/builds", "crons": "/projects/shop/crons",
+			"repository": "/projects/shop/repository", "errors": "/projects/shop/errors", "alerts": "/alerts", "redeploy": "/projects/shop/deployments/" + preview.DeploymentID + "/redeploy",
+			"logs-none": "/projects/shop/logs?q=nothing+like+it&level=error&last=1h", "errors-of-deployment": "/projects/shop/errors?deployment=" + first.DeploymentID,
+			"empty-releases": "/projects/empty/releases", "empty-previews": "/projects/empty/previews", "empty-errors": "/projects/empty/errors", "empty-crons": "/projects/empty/crons",
 			"audit": "/audit", "account": "/account", "system": "/system", "doctor": "/system/doctor",
 			"empty-project": "/projects/empty", "empty-deployments": "/projects/empty/deployments", "empty-logs": "/projects/empty/logs",
 		} {
@@ -164,6 +180,12 @@ func TestDashboard(t *testing.T) {
 			t.Errorf("the line is %q", text)
 		}
 		d.look("logs")
+		d.do("open the errors", chromedp.Navigate(a.api+"/dashboard/projects/shop/errors"), chromedp.Click(`td a.message`, chromedp.ByQuery), chromedp.WaitVisible(".stack-trace"))
+		if text := d.text(".stack-trace"); text != hostile+" of two" {
+			t.Errorf("the error is %q", text)
+		}
+		d.look("error")
+		d.submit(`//a[text()="Show the lines around it"]`, hostile+" of two")
 	})
 	t.Run("looks", d.looksWell)
 	t.Run("switches", func(t *testing.T) {
@@ -175,6 +197,11 @@ func TestDashboard(t *testing.T) {
 		d.do("wait for the marks", chromedp.WaitVisible(`[data-drawn="yes"]`))
 		d.look("project-after-switches")
 	})
+	t.Run("crons", func(t *testing.T) { d.t = t; d.runsCrons() })
+	t.Run("releases step by step", func(t *testing.T) { d.t = t; d.dividesTraffic(t, a, first, second) })
+	t.Run("deploys again", func(t *testing.T) { d.t = t; d.deploysAgain(t, preview) })
+	t.Run("previews", func(t *testing.T) { d.t = t; d.protectsPreviews(t, a, preview) })
+	t.Run("alerts", func(t *testing.T) { d.t = t; d.sendsAlerts(t) })
 	t.Run("a page follows a deploy", func(t *testing.T) {
 		d.t = t
 		d.visit("deployments-before", "/projects/shop/deployments")
@@ -189,6 +216,7 @@ func TestDashboard(t *testing.T) {
 	t.Run("settings", func(t *testing.T) { d.t = t; d.changesSettings(t, a) })
 	t.Run("people", func(t *testing.T) { d.t = t; d.managesPeople(t, a) })
 	t.Run("passkeys", func(t *testing.T) { signsInByPasskey(t, a) })
+	t.Run("identity provider", func(t *testing.T) { signsInAtProvider(t, a, provider) })
 	d.t = t
 	d.do("sign out", chromedp.Navigate(a.api+"/dashboard"), chromedp.Click(`//button[text()="Sign out"]`), chromedp.WaitVisible(".sign-in"))
 	d.do("go back", chromedp.Navigate(a.api+"/dashboard/people"), chromedp.WaitVisible(".sign-in"))
@@ -197,7 +225,7 @@ func TestDashboard(t *testing.T) {
 // looksWell takes pictures in dark mode and at the width of a phone.
 func (d *dashboard) looksWell(t *testing.T) {
 	d.t = t
-	pages := map[string]string{"projects": "", "project": "/projects/shop", "deployments": "/projects/shop/deployments", "people": "/people", "audit": "/audit", "system": "/system"}
+	pages := map[string]string{"projects": "", "project": "/projects/shop", "previews": "/projects/shop/previews", "errors": "/projects/shop/errors", "alerts": "/alerts", "deployments": "/projects/shop/deployments", "people": "/people", "audit": "/audit", "system": "/system"}
 	dark := emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}})
 	d.do("switch to dark mode", dark)
 	for name, path := range pages {
@@ -231,15 +259,19 @@ func (d *dashboard) changesSettings(t *testing.T, a *anchor) {
 	d.fill(`input[name=domain]`, "www.shop.example")
 	d.submit(`//form//button[text()="Add"]`, "The domain was added.")
 	d.look("domain-added")
+	d.do("open it", chromedp.Click(`section.card h2 a`, chromedp.ByQuery), chromedp.WaitVisible(`input[name=hsts]`))
+	d.submit(`//button[contains(., "Check again")]`, "The DNS was asked again.")
+	d.do("choose HSTS", chromedp.Click(`input[name=hsts]`))
+	d.submit(`//form//button[text()="Store"]`, "The domain was changed.")
+	d.look("domain")
 	d.submit(`//button[contains(., "Remove")]`, "The domain is being removed.")
-	d.fill(`input[name=domain]`, "not a domain")
+	d.fill(`input[name=domain]`, hostile)
 	d.do("add it", chromedp.Click(`//form//button[text()="Add"]`), chromedp.WaitVisible(".problem"))
-	if text := d.text(".problem"); !strings.Contains(text, "not a domain") {
+	if text := d.text(".problem"); !strings.Contains(text, hostile[:20]) {
 		t.Errorf("the problem is %q", text)
 	}
-	d.mu.Lock()
-	d.wrong = nil // the status of the page, 400
-	d.mu.Unlock()
+	d.isHarmless("the problem")
+	d.forget()
 
 	d.visit("settings-before", "/projects/shop/settings")
 	d.fill(`input[name=memory]`, "512")
@@ -328,4 +360,154 @@ func (d *dashboard) managesPeople(t *testing.T, a *anchor) {
 	d.do("wait", chromedp.WaitVisible(`//p[text()="The person was removed."]`))
 	viewer.do("open a page", chromedp.Navigate(a.api+"/dashboard"), chromedp.WaitVisible(".sign-in"))
 	d.well("managing people")
+}
+
+// get requests the page of a project n times.
+func (a *anchor) get(t *testing.T, project string, n int) {
+	t.Helper()
+	for range n {
+		res, err := a.client().Get("http://" + a.host(project) + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+	}
+}
+
+// dividesTraffic gives the deployment that is not live a share, another share, none, and all.
+func (d *dashboard) dividesTraffic(t *testing.T, a *anchor, first, second deployed) {
+	start := func() {
+		t.Helper()
+		d.do("open it", chromedp.Navigate(d.api+"/dashboard/projects/shop/deployments/"+first.DeploymentID), chromedp.Click(`//a[text()="Release step by step"]`), chromedp.WaitVisible(`input[name=then]`))
+		d.do("set the share", chromedp.SetValue(`input[name=weight]`, "50", chromedp.ByQuery))
+		d.submit(`//button[text()="Start"]`, "gets its share of the traffic")
+	}
+	start()
+	a.get(t, "shop", 10)
+	d.do("wait for the numbers", chromedp.WaitVisible(`//section[@aria-label="Candidate"]//dt[text()="Requests"]/following-sibling::dd[text()!="0"]`))
+	d.look("split")
+	d.visit("project-divided", "/projects/shop")
+	d.do("go back", chromedp.Click(`//a[text()="Compare both versions"]`), chromedp.WaitVisible(`input[name=weight]`))
+	d.do("set another share", chromedp.SetValue(`input[name=weight]`, "60", chromedp.ByQuery))
+	d.submit(`//button[text()="Change the share"]`, "The share was changed.")
+	if text := d.text(`section[aria-label="Candidate"]`); !strings.Contains(text, "60 %") {
+		t.Errorf("the candidate has %q", text)
+	}
+	d.submit(`//button[text()="Take it back"]`, "All traffic reaches the live deployment again.")
+	start()
+	d.submit(`//button[text()="Give it all traffic"]`, "The deployment is live.")
+	d.look("releases-after-splits")
+	if out, _, _ := a.run("status", "--project", "shop"); strings.Contains(out, "is divided") {
+		t.Errorf("the status is %s", out)
+	}
+	d.visit("plan-split", "/projects/shop/deployments/"+second.DeploymentID+"/split")
+	d.do("make it rise nowhere", chromedp.SetValue(`input[name=then]`, "5", chromedp.ByQuery), chromedp.Click(`//button[text()="Start"]`), chromedp.WaitVisible(".problem"))
+	if text := d.text(".problem"); !strings.Contains(text, "cannot follow") {
+		t.Errorf("the problem is %q", text)
+	}
+	d.forget()
+}
+
+// forget drops what went wrong in the tab: a page with an error has the status of an error.
+func (d *dashboard) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wrong = nil
+}
+
+func (d *dashboard) deploysAgain(t *testing.T, preview deployed) {
+	d.do("open the preview", chromedp.Navigate(d.api+"/dashboard/projects/shop/deployments/"+preview.DeploymentID), chromedp.Click(`//a[text()="Redeploy"]`))
+	d.submit(`//button[text()="Redeploy"]`, "The deployment was started.")
+	var path string
+	d.do("wait until it is ready", chromedp.WaitVisible(`//span[@role="status"]//span[text()="Ready"]`), chromedp.Evaluate(`location.pathname`, &path))
+	if strings.HasSuffix(path, preview.DeploymentID) {
+		t.Errorf("the page is of the deployment before: %s", path)
+	}
+}
+
+func (d *dashboard) runsCrons() {
+	d.visit("crons-before", "/projects/shop/crons")
+	d.submit(`//button[contains(., "Run now")]`, "The cron was started.")
+	d.do("wait for the run", chromedp.WaitVisible(`//div[@aria-label="Runs"]//span[contains(@class, "state")][text()="Succeeded" or text()="Failed"]`))
+	d.look("crons-run")
+	d.submit(`//button[contains(., "Pause")]`, "The cron is paused.")
+	d.look("crons-paused")
+	d.submit(`//button[contains(., "Resume")]`, "The cron runs on its schedule again.")
+}
+
+func (d *dashboard) protectsPreviews(t *testing.T, a *anchor, preview deployed) {
+	status := func() int {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, preview.DeploymentURL+"/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := a.client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.StatusCode
+	}
+	d.visit("previews-before", "/projects/shop/previews")
+	d.fill(`input[name=password]`, "a long password")
+	d.submit(`//button[contains(., "Ask for a password")]`, "Previews ask for the password now.")
+	d.look("previews-protected")
+	if got := status(); got != http.StatusUnauthorized {
+		t.Errorf("the preview answers %d", got)
+	}
+	d.submit(`//button[contains(., "Create a bypass token")]`, "it is not shown again")
+	d.visit("previews-bypass", "/projects/shop/previews")
+	d.submit(`//button[text()="Open them to everybody"]`, "Previews can be seen by everybody now.")
+	if got := status(); got != http.StatusOK {
+		t.Errorf("the open preview answers %d", got)
+	}
+}
+
+// sendsAlerts adds a webhook, sends it a test message and removes it.
+func (d *dashboard) sendsAlerts(t *testing.T) {
+	got := make(chan string, 1)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("Webhook-Signature") }))
+	defer hook.Close()
+	d.visit("alerts-before", "/alerts")
+	d.fill(`input[name=target]`, hook.URL+"/hook")
+	d.submit(`//button[text()="Add the channel"]`, "it is not shown again")
+	d.look("alert-added")
+	d.submit(`//button[text()="Send a test message"]`, "The test message was sent.")
+	if signature := <-got; signature == "" {
+		t.Error("the message is not signed")
+	}
+	d.look("alerts-after")
+	d.submit(`//button[contains(., "Remove")]`, "The channel was removed.")
+}
+
+// signsInAtProvider signs in on the page of a real provider: before and after the invitation.
+func signsInAtProvider(t *testing.T, a *anchor, provider *oidctest.Provider) {
+	d := openDashboard(t, a)
+	atProvider := func(then string) {
+		t.Helper()
+		d.do("go to the provider", chromedp.Navigate(d.api+"/dashboard/sign-in"), chromedp.Click(`//a[text()="Sign in with Example"]`), chromedp.WaitVisible(`input[name=password]`))
+		d.fill(`input[name=username]`, "grace")
+		d.fill(`input[name=password]`, oidctest.Password)
+		d.do("sign in there", chromedp.Click(`button[type=submit]`), chromedp.WaitVisible(then))
+	}
+	atProvider(".problem")
+	if text := d.text(".problem"); !strings.Contains(text, "nobody is invited with the e-mail address grace@example.com") {
+		t.Errorf("somebody who is not invited gets %q", text)
+	}
+	d.forget()
+	d.look("sign-in-refused")
+	if _, errs, code := a.run("people", "invite", "Grace Hopper", "--email", "grace@example.com", "--role", "viewer"); code != 0 {
+		t.Fatal(errs)
+	}
+	atProvider("header .who")
+	if text := d.text(".who a"); text != "Grace Hopper" {
+		t.Errorf("%q is signed in", text)
+	}
+	if out, _, _ := a.run("people", "list", "--json"); !strings.Contains(out, provider.Issuer) {
+		t.Errorf("the account is not stored: %s", out)
+	}
+	if out, _, _ := a.run("doctor"); !strings.Contains(out, "Example answers") {
+		t.Errorf("the doctor says %s", out)
+	}
 }

@@ -84,7 +84,7 @@ func (c *ceremonies) end(id, person string, now int64) (ceremony, error) {
 	defer c.mu.Unlock()
 	one, found := c.open[id]
 	if !found || one.person != person || one.until <= now {
-		return one, anchor.Invalid("unknown_ceremony", "the passkey was presented too late").Hintf("Try again.")
+		return one, anchor.Invalid("unknown_ceremony", "the sign-in took too long, or its answer was used already").Hintf("Try again.")
 	}
 	delete(c.open, id)
 	return one, nil

@@ -60,22 +60,29 @@ func noPerson(idOrName string) error {
 		Hintf("List the people with: anchor people")
 }
 
-// Invite makes a person who can sign in by the link whose secret it returns, once within a week. The
-// error is Invalid for a bad name or role, Forbidden for a role above the actor's own, and a Conflict for
-// a taken name.
+// Invite makes a person who can sign in by the link whose secret it returns, once within a week, and by the
+// identity provider if they have an e-mail address. The error is Invalid for a bad name, address or role, Forbidden for a role above the actor's own, and a Conflict for
+// a taken name or address.
 func (s *Service) Invite(ctx context.Context, by Actor, p anchor.Person) (anchor.Person, NewLink, error) {
 	if s.People == nil {
 		return anchor.Person{}, NewLink{}, errNoPeople()
 	}
 	p.Name = strings.TrimSpace(p.Name)
+	var err error
+	if p.Email, err = checkEmail(p.Email); err != nil {
+		return anchor.Person{}, NewLink{}, err
+	}
 	if err := checkPerson(p); err != nil {
 		return anchor.Person{}, NewLink{}, err
 	}
 	if err := mayGrant(by, p); err != nil {
 		return anchor.Person{}, NewLink{}, err
 	}
-	p.ID, p.CreatedAt, p.SignedInAt = anchor.NewID(), s.now(), 0
-	err := s.People.ChangePeople(ctx, func(all []anchor.Person) ([]anchor.Person, error) { return append(all, p), nil })
+	p.ID, p.CreatedAt, p.SignedInAt, p.Identities = anchor.NewID(), s.now(), 0, nil
+	err = s.People.ChangePeople(ctx, func(all []anchor.Person) ([]anchor.Person, error) {
+		all = append(all, p)
+		return all, checkEmails(all)
+	})
 	if err != nil {
 		return anchor.Person{}, NewLink{}, err
 	}
@@ -83,11 +90,18 @@ func (s *Service) Invite(ctx context.Context, by Actor, p anchor.Person) (anchor
 	return p, link, err
 }
 
-func checkPerson(p anchor.Person) error {
+func checkName(name string) error {
 	bad := func(r rune) bool { return !unicode.IsPrint(r) }
-	if p.Name == "" || p.Name == "me" || utf8.RuneCountInString(p.Name) > maxName || strings.ContainsFunc(p.Name, bad) || strings.ContainsAny(p.Name, "/") {
-		return anchor.Invalid("bad_person_name", "%q is not a valid name of a person", p.Name).
+	if name == "" || name == "me" || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, bad) || strings.ContainsAny(name, "/") {
+		return anchor.Invalid("bad_person_name", "%q is not a valid name of a person", name).
 			Hintf("Use 1 to %d printable characters without a slash; \"me\" is reserved.", maxName)
+	}
+	return nil
+}
+
+func checkPerson(p anchor.Person) error {
+	if err := checkName(p.Name); err != nil {
+		return err
 	}
 	for _, role := range append(rolesOf(p), p.Role) {
 		if role != "" && !role.Known() {
@@ -132,12 +146,26 @@ func mayChange(by Actor, p anchor.Person) error {
 	return by.requireRole(p.Role, "changing an "+string(p.Role))
 }
 
-// SetRoles replaces the roles of a person and returns the person before and after. The error is a
-// Conflict when the installation would be left without an owner.
-func (s *Service) SetRoles(ctx context.Context, by Actor, idOrName string, role anchor.Role, projects map[anchor.ProjectID]anchor.Role) (before, after anchor.Person, err error) {
+// PersonChange is what SetPerson changes. A nil Email stays.
+type PersonChange struct {
+	Role     anchor.Role
+	Projects map[anchor.ProjectID]anchor.Role
+	Email    *string
+}
+
+// SetPerson replaces the roles of a person, and the e-mail address if there is one, and returns the person before
+// and after. With another address, accounts at identity providers that signed the person in do so no more. The
+// error is a Conflict when the installation would be left without an owner, or the address is another's.
+func (s *Service) SetPerson(ctx context.Context, by Actor, idOrName string, c PersonChange) (before, after anchor.Person, err error) {
 	err = s.change(ctx, by, idOrName, func(p *anchor.Person) (keep bool, err error) {
 		before = *p
-		p.Role, p.Projects = role, projects
+		p.Role, p.Projects = c.Role, c.Projects
+		if c.Email != nil {
+			if p.Email, err = checkEmail(*c.Email); err != nil {
+				return false, err
+			}
+			p.Identities = nil
+		}
 		after = *p
 		if err := checkPerson(*p); err != nil {
 			return false, err
@@ -181,7 +209,7 @@ func (s *Service) change(ctx context.Context, by Actor, idOrName string, do func
 			return nil, anchor.Conflict("last_owner", "nobody would be an owner any more").
 				Hintf("Make somebody else an owner first: anchor people set NAME --role owner")
 		}
-		return all, nil
+		return all, checkEmails(all)
 	})
 }
 

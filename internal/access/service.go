@@ -23,6 +23,11 @@ type Ports struct {
 
 	Passkeys Passkeys // nil: nobody signs in by a passkey
 	Box      Box      // seals the secrets of passwords; nil: nobody signs in by a password
+
+	Provider IdentityProvider // nil: nobody signs in by an identity provider
+	// Admits are the roles of people whom nobody has invited, by the domain of the e-mail address that the
+	// provider has verified. nil: only those sign in who are invited.
+	Admits map[string]anchor.Role
 }
 
 // Options tune the use-case. The zero value is ready for production.
@@ -34,7 +39,8 @@ type Options struct {
 type Service struct {
 	Ports
 	Options
-	ceremonies ceremonies
+	ceremonies ceremonies // of passkeys
+	flows      ceremonies // at the identity provider
 	tries      tries
 }
 

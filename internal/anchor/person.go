@@ -42,11 +42,29 @@ type Person struct {
 	ID   string `json:"personId"`
 	Name string `json:"name"`
 	// Role is the role in all projects; a project can add to it and never takes from it.
-	Role      Role               `json:"role,omitempty" enum:"viewer,developer,admin,owner" doc:"In all projects; absent for somebody who has roles in single projects only"`
-	Projects  map[ProjectID]Role `json:"projects,omitempty" doc:"Roles in single projects, by id"`
-	CreatedAt int64              `json:"createdAt"`
+	Role     Role               `json:"role,omitempty" enum:"viewer,developer,admin,owner" doc:"In all projects; absent for somebody who has roles in single projects only"`
+	Projects map[ProjectID]Role `json:"projects,omitempty" doc:"Roles in single projects, by id"`
+	Email    string             `json:"email,omitempty" doc:"Address by which an identity provider signs the person in for the first time, in lower case"`
+	// Identities sign the person in whatever their e-mail address is by now.
+	Identities []Identity `json:"identities,omitempty" doc:"Accounts at identity providers that have signed the person in"`
+	CreatedAt  int64      `json:"createdAt"`
 	// SignedInAt is absent until the invitation is accepted.
 	SignedInAt int64 `json:"signedInAt,omitempty" doc:"Last time; absent while the invitation is not accepted"`
+}
+
+// Identity is an account at an identity provider. Both members are those of its ID tokens (OpenID Connect
+// Core 1.0, section 2), and identify it forever.
+type Identity struct {
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+}
+
+// Claims are what an identity provider says about the holder of an account (OpenID Connect Core 1.0, section 5.1).
+type Claims struct {
+	Identity
+	Email         string // "" when the provider does not say
+	EmailVerified bool
+	Name          string // "" when the provider does not say
 }
 
 // Session is one sign-in of a person.

@@ -21,7 +21,7 @@ func (s *server) peopleRoutes() {
 	invite := newOperation("invite-person", http.MethodPost, all, anchor.ScopeAdmin, "Invite a person; only this response contains the link", 404, 409)
 	invite.DefaultStatus = http.StatusCreated
 	handleRoute(s, invite, s.invitePerson)
-	handleRoute(s, newOperation("set-person", http.MethodPut, one, anchor.ScopeAdmin, "Replace the roles of a person", 404, 409), s.setPerson)
+	handleRoute(s, newOperation("set-person", http.MethodPut, one, anchor.ScopeAdmin, "Replace the roles of a person, and the e-mail address", 404, 409), s.setPerson)
 	handleRoute(s, newOperation("remove-person", http.MethodDelete, one, anchor.ScopeAdmin, "Remove a person and end their sessions", 404, 409), s.removePerson)
 	link := newOperation("create-sign-in-link", http.MethodPost, one+"/links", anchor.ScopeRead,
 		"Create a link that signs a person in once; others' links are for admins", 404)
@@ -43,7 +43,7 @@ func (s *server) invitePerson(ctx context.Context, in *struct{ Body wire.InviteP
 	if err != nil {
 		return nil, err
 	}
-	p, link, err := s.Access.Invite(ctx, actorOf(ctx), anchor.Person{Name: in.Body.Name, Role: in.Body.Role, Projects: projects})
+	p, link, err := s.Access.Invite(ctx, actorOf(ctx), anchor.Person{Name: in.Body.Name, Email: in.Body.Email, Role: in.Body.Role, Projects: projects})
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +74,13 @@ func (s *server) rolesByID(ctx context.Context, roles map[string]anchor.Role) (m
 
 func (s *server) setPerson(ctx context.Context, in *struct {
 	InPerson
-	Body wire.Roles
+	Body wire.SetPerson
 }) (*body[anchor.Person], error) {
 	projects, err := s.rolesByID(ctx, in.Body.Projects)
 	if err != nil {
 		return nil, err
 	}
-	before, after, err := s.Access.SetRoles(ctx, actorOf(ctx), in.PersonID, in.Body.Role, projects)
+	before, after, err := s.Access.SetPerson(ctx, actorOf(ctx), in.PersonID, access.PersonChange{Role: in.Body.Role, Projects: projects, Email: in.Body.Email})
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,8 @@ func rolesOf(p anchor.Person) any {
 	return struct {
 		Role     anchor.Role                      `json:"role,omitempty"`
 		Projects map[anchor.ProjectID]anchor.Role `json:"projects,omitempty"`
-	}{p.Role, p.Projects}
+		Email    string                           `json:"email,omitempty"`
+	}{p.Role, p.Projects, p.Email}
 }
 
 func (s *server) removePerson(ctx context.Context, in *InPerson) (*empty, error) {

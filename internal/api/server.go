@@ -141,6 +141,7 @@ func New(services Services, o Options) http.Handler {
 	s.sessionRoutes()
 	s.passkeyRoutes()
 	s.passwordRoutes()
+	s.identityRoutes()
 	s.auditRoutes()
 	s.changeRoutes()
 	s.gitRoutes(mux)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
@@ -93,6 +94,7 @@ func (f *roleFlags) roles() (wire.Roles, error) {
 
 func (s *shell) inviteCommand() *cobra.Command {
 	var f roleFlags
+	var email string
 	cmd := &cobra.Command{
 		Use: "invite NAME", Short: "Invite a person and show a link that signs them in once", Args: cobra.ExactArgs(1),
 		Example: "  anchor people invite \"Ada Lovelace\" --role developer\n  anchor people invite Bob --in shop=viewer",
@@ -105,7 +107,7 @@ func (s *shell) inviteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := c.Invite(cmd.Context(), wire.InvitePerson{Name: args[0], Roles: roles})
+			made, err := c.Invite(cmd.Context(), wire.InvitePerson{Name: args[0], Email: email, Roles: roles})
 			if err != nil {
 				return err
 			}
@@ -113,6 +115,7 @@ func (s *shell) inviteCommand() *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&email, "email", "", "address by which an identity provider signs them in, too")
 	return cmd
 }
 
@@ -150,26 +153,68 @@ func (s *shell) linkPersonCommand() *cobra.Command {
 
 func (s *shell) setPersonCommand() *cobra.Command {
 	var f roleFlags
+	var email string
 	cmd := &cobra.Command{
-		Use: "set NAME", Short: "Replace the roles of a person", Args: cobra.ExactArgs(1),
+		Use: "set NAME", Short: "Replace the roles of a person, or the e-mail address", Args: cobra.ExactArgs(1),
+		Long: "Replaces the roles of a person. With --email alone, the roles stay. Accounts at\n" +
+			"an identity provider that signed the person in by the address before do so no\n" +
+			"more; \"\" removes the address.",
+		Example: "  anchor people set Bob --role viewer --in shop=admin\n  anchor people set Bob --email bob@example.com",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			roles, err := f.roles()
-			if err != nil {
-				return err
+			var change wire.SetPerson
+			if cmd.Flags().Changed("email") {
+				change.Email = &email
 			}
-			c, err := s.newClient()
-			if err != nil {
-				return err
-			}
-			p, err := c.SetPerson(cmd.Context(), args[0], roles)
-			if err != nil {
-				return err
-			}
-			return s.printResult(p, func(w io.Writer) { fmt.Fprintf(w, "Stored the roles of %s.\n", cleanText(p.Name)) })
+			return s.runSetPerson(cmd.Context(), args[0], f, change)
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&email, "email", "", "address by which an identity provider signs them in")
 	return cmd
+}
+
+func (s *shell) runSetPerson(ctx context.Context, name string, f roleFlags, change wire.SetPerson) (err error) {
+	onlyEmail := change.Email != nil && f.role == "" && len(f.in) == 0
+	if !onlyEmail {
+		if change.Roles, err = f.roles(); err != nil {
+			return err
+		}
+	}
+	c, err := s.newClient()
+	if err != nil {
+		return err
+	}
+	if onlyEmail {
+		if change.Roles, err = rolesNow(ctx, c, name); err != nil {
+			return err
+		}
+	}
+	p, err := c.SetPerson(ctx, name, change)
+	if err != nil {
+		return err
+	}
+	return s.printResult(p, func(w io.Writer) {
+		what := "roles"
+		if onlyEmail {
+			what = "e-mail address"
+		}
+		fmt.Fprintf(w, "Stored the %s of %s.\n", what, cleanText(p.Name))
+	})
+}
+
+// rolesNow returns the roles that a person has. Those of an unknown one are empty; the server reports it.
+func rolesNow(ctx context.Context, c *client.Client, name string) (r wire.Roles, err error) {
+	people, err := c.People(ctx)
+	for _, p := range people {
+		if p.Name != name && p.ID != name {
+			continue
+		}
+		r.Role, r.Projects = p.Role, map[string]anchor.Role{}
+		for id, role := range p.Projects {
+			r.Projects[string(id)] = role
+		}
+	}
+	return r, err
 }
 
 type removedPerson struct {

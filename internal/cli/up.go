@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/discovery"
 	"github.com/anchor-deploy/anchor/internal/local/server"
 )
@@ -19,6 +20,7 @@ func (s *shell) upCommand() *cobra.Command {
 	var buildMemory int64
 	var http3 bool
 	var otlp func(*server.OTLP) error
+	var domains map[string]string
 	cmd := &cobra.Command{
 		Use: "up", Short: "Run the server: sites, API and workers", Args: cobra.NoArgs,
 		Long: "Runs the server in the foreground until Ctrl-C, SIGTERM or SIGHUP. Requests and\n" +
@@ -36,6 +38,12 @@ func (s *shell) upCommand() *cobra.Command {
 			o.HTTPS.NoHTTP3 = !http3
 			if err := otlp(&o.OTLP); err != nil {
 				return err
+			}
+			for domain, role := range domains {
+				if o.OIDC.Domains == nil {
+					o.OIDC.Domains = map[string]anchor.Role{}
+				}
+				o.OIDC.Domains[domain] = anchor.Role(role)
 			}
 			return s.runUp(cmd.Context(), o)
 		},
@@ -81,7 +89,18 @@ func (s *shell) upCommand() *cobra.Command {
 	flags.Int64Var(&buildMemory, "build-memory-mib", 0, "maximum memory of a build, in MiB (default: half of the machine's)")
 	addLogFlags(cmd, &o)
 	otlp = addOTLPFlags(cmd)
+	addProviderFlags(cmd, &o.OIDC, &domains)
 	return cmd
+}
+
+// addProviderFlags adds the flags of the identity provider.
+func addProviderFlags(cmd *cobra.Command, o *server.OIDC, domains *map[string]string) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.Issuer, "oidc-issuer", "", "issuer URL of an OpenID provider at which people sign in to the dashboard")
+	flags.StringVar(&o.ClientID, "oidc-client-id", "", "id of this server at the OpenID provider")
+	flags.StringVar(&o.SecretFile, "oidc-client-secret-file", "", "file with the secret of this server at the OpenID provider")
+	flags.StringVar(&o.Title, "oidc-name", "", "what people call the OpenID provider (default: its host)")
+	flags.StringToStringVar(domains, "oidc-domain", nil, "DOMAIN=ROLE: role of people with addresses there whom nobody invited")
 }
 
 func (s *shell) runUp(ctx context.Context, o server.Config) error {
@@ -135,6 +154,9 @@ func checkServer(o server.Config) error {
 		return usagef("--page-disk-mib is %d; it must be from 0 to 2^30", o.PageDiskMiB)
 	}
 	if err := checkQuotas(o.Quotas); err != nil {
+		return err
+	}
+	if err := o.OIDC.Check(); err != nil {
 		return err
 	}
 	if o.PreviewIdle < time.Second {

@@ -67,6 +67,9 @@ type Parts struct {
 	// Passkeys checks the passkeys of people, Box seals the secrets of their passwords; nil: they have none.
 	Passkeys access.Passkeys
 	Box      access.Box
+	// Provider signs people in elsewhere, and Admits are access.Ports.Admits; nil: they have to be invited.
+	Provider access.IdentityProvider
+	Admits   map[string]anchor.Role
 
 	Domains *Domains       // nil: custom domains cannot be attached
 	Builder deploy.Builder // nil: nothing is built from commits
@@ -146,7 +149,7 @@ func New(p Parts) *Anchor {
 }
 
 func newAccess(p Parts) access.Ports {
-	ports := access.Ports{Tokens: p.Records, Passkeys: p.Passkeys, Box: p.Box}
+	ports := access.Ports{Tokens: p.Records, Passkeys: p.Passkeys, Box: p.Box, Provider: p.Provider, Admits: p.Admits}
 	if p.People != nil {
 		ports.Uses, ports.People, ports.Audit = p.People, p.People, p.People
 	}

@@ -29,7 +29,20 @@ type Config struct {
 type Dashboard struct {
 	Config
 	API     http.Handler
+	routes  *routes
 	handler http.Handler
+}
+
+// routes is a mux that knows its patterns.
+type routes struct {
+	http.ServeMux
+	patterns []string
+}
+
+// HandleFunc adds a route.
+func (r *routes) HandleFunc(pattern string, handle func(http.ResponseWriter, *http.Request)) {
+	r.patterns = append(r.patterns, pattern)
+	r.ServeMux.HandleFunc(pattern, handle)
 }
 
 // New returns a dashboard without an API.
@@ -41,15 +54,26 @@ func New(c Config) *Dashboard {
 		c.Refresh = 2 * time.Second
 	}
 	d := &Dashboard{Config: c}
-	mux := http.NewServeMux()
+	mux := &routes{}
+	d.routes = mux
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, root, http.StatusSeeOther) })
 	mux.HandleFunc("GET "+root+"/assets/{name}", serveAsset)
 	d.signInRoutes(mux)
 	d.passkeyRoutes(mux)
 	d.passwordRoutes(mux)
+	d.providerRoutes(mux)
 	d.projectRoutes(mux)
 	d.deploymentRoutes(mux)
+	d.buildRoutes(mux)
+	d.releaseRoutes(mux)
+	d.previewRoutes(mux)
+	d.domainRoutes(mux)
+	d.cronRoutes(mux)
+	d.errorRoutes(mux)
+	d.logRoutes(mux)
+	d.repositoryRoutes(mux)
 	d.settingRoutes(mux)
+	d.alertRoutes(mux)
 	d.peopleRoutes(mux)
 	d.systemRoutes(mux)
 	mux.HandleFunc("/", d.notFound)
@@ -59,6 +83,9 @@ func New(c Config) *Dashboard {
 
 // ServeHTTP implements http.Handler.
 func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.handler.ServeHTTP(w, r) }
+
+// Patterns returns the patterns of all routes, as http.ServeMux has them.
+func (d *Dashboard) Patterns() []string { return d.routes.patterns }
 
 // policy is the Content-Security-Policy of every page: nothing inline, nothing from elsewhere, and no page
 // of another site around ours.

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,15 +24,15 @@ import (
 
 // world is a server with a dashboard, over HTTPS when secure.
 type world struct {
-	*testing.T
+	testing.TB
 	*apitest.Anchor
 	url    string
 	secure bool
 }
 
-func serve(t *testing.T, secure bool) *world {
+func serve(t testing.TB, secure bool) *world {
 	t.Helper()
-	w := &world{T: t, Anchor: apitest.New(t, apitest.Options{}), secure: secure}
+	w := &world{TB: t, Anchor: apitest.New(t, apitest.Options{}), secure: secure}
 	if err := w.Access.EnsureOwner(t.Context(), "owner"); err != nil {
 		t.Fatal(err)
 	}
@@ -314,7 +315,15 @@ func TestPages_EscapeNames(t *testing.T) {
 	if _, _, err := w.Access.CreateToken(t.Context(), operator, access.NewToken{Name: hostile, Scope: anchor.ScopeRead}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Projects.Create(t.Context(), "shop", hostile); err != nil {
+	shop, err := w.Projects.Create(t.Context(), "shop", hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	deployment := anchor.Deployment{
+		ID: anchor.DeploymentID(anchor.NewID()), ProjectID: shop.ID, Status: anchor.DeployFailed, Branch: hostile + "b", CommitSha: hostile, CommitMessage: hostile,
+		CreatedBy: hostile, Version: hostile, ErrorStep: hostile, ErrorMessage: hostile, Source: anchor.SourcePush, CreatedAt: time.Now().UnixMilli(),
+	}
+	if err := w.Records.CreateDeployment(t.Context(), deployment); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Access.Record(t.Context(), anchor.AuditEntry{Actor: hostile, Action: hostile, Target: hostile, Before: hostile, After: hostile, From: hostile}); err != nil {
@@ -323,6 +332,10 @@ func TestPages_EscapeNames(t *testing.T) {
 	cookie := w.signIn("")
 	for _, path := range []string{
 		"/people", "/tokens", "/audit", "/audit?actor=" + url.QueryEscape(hostile), "/projects/shop/settings", "/projects/shop/deployments?q=" + url.QueryEscape(hostile),
+		"/projects/shop", "/projects/shop/deployments", "/projects/shop/deployments/" + string(deployment.ID), "/projects/shop/deployments/" + string(deployment.ID) + "/redeploy",
+		"/projects/shop/builds", "/projects/shop/previews", "/projects/shop/releases?cursor=" + url.QueryEscape(hostile), "/projects/shop/domains/" + url.PathEscape(hostile),
+		"/projects/shop/logs?level=" + url.QueryEscape(hostile) + "&q=" + url.QueryEscape(hostile) + "&request=" + url.QueryEscape(hostile) + "&path=" + url.QueryEscape(hostile),
+		"/projects/shop/errors?deployment=" + url.QueryEscape(hostile), "/projects/shop/crons?path=" + url.QueryEscape(hostile),
 		"/projects/" + url.PathEscape(hostile), "?done=" + url.QueryEscape(hostile), "/sign-in?link=" + url.QueryEscape(hostile),
 	} {
 		_, body := w.send("GET", "/dashboard"+path, cookie, nil, "User-Agent", hostile)
@@ -393,4 +406,29 @@ func TestPages_Live(t *testing.T) {
 		t.Fatal(err)
 	}
 	read("/dashboard/projects/shop")
+}
+
+// BenchmarkPages_Deployments renders pages of a project with 500 deployments.
+func BenchmarkPages_Deployments(b *testing.B) {
+	w := serve(b, false)
+	shop, err := w.Projects.Create(b.Context(), "shop", "main")
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range 500 {
+		d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: shop.ID, Status: anchor.Canceled, Branch: "main", CommitMessage: strconv.Itoa(i), CreatedAt: time.Now().UnixMilli()}
+		if err := w.Records.CreateDeployment(b.Context(), d); err != nil {
+			b.Fatal(err)
+		}
+	}
+	cookie := w.signIn("")
+	for name, path := range map[string]string{"newest": "", "search": "?q=nothing"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if res, body := w.send("GET", "/dashboard/projects/shop/deployments"+path, cookie, nil); res.StatusCode >= 500 {
+					b.Fatal(res.StatusCode, body)
+				}
+			}
+		})
+	}
 }

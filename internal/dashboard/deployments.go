@@ -1,32 +1,25 @@
 package dashboard
 
 import (
-	"context"
-	"errors"
-	"iter"
-	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-func (d *Dashboard) deploymentRoutes(mux *http.ServeMux) {
+func (d *Dashboard) deploymentRoutes(mux *routes) {
 	const all = root + "/projects/{project}/deployments"
 	const one = all + "/{deployment}"
-	mux.HandleFunc("GET "+all, d.page(showDeployments))
-	mux.HandleFunc("GET "+one, d.page(showDeployment))
+	mux.HandleFunc("GET "+all, d.page(inProject(showDeployments)))
+	mux.HandleFunc("GET "+one, d.page(inProject(showDeployment)))
 	mux.HandleFunc("GET "+one+"/log", d.streamBuildLog)
 	for _, kind := range []string{"promote", "rollback"} {
-		mux.HandleFunc("GET "+one+"/"+kind, d.page(func(r request) (view, error) { return confirmSwitch(r, kind) }))
+		mux.HandleFunc("GET "+one+"/"+kind, d.page(inProject(func(r request, p wire.Project) (view, error) { return confirmSwitch(r, p, kind) })))
 	}
-	mux.HandleFunc("POST "+one+"/promote", d.action(promote))
-	mux.HandleFunc("POST "+one+"/rollback", d.action(rollBack))
-	mux.HandleFunc("POST "+one+"/cancel", d.action(cancelDeployment))
-	mux.HandleFunc("GET "+root+"/projects/{project}/logs", d.page(showLogs))
-	mux.HandleFunc("GET "+root+"/projects/{project}/logs/tail", d.streamLogs)
+	mux.HandleFunc("POST "+one+"/promote", d.action(inProject(promote)))
+	mux.HandleFunc("POST "+one+"/rollback", d.action(inProject(rollBack)))
+	mux.HandleFunc("POST "+one+"/cancel", d.action(inProject(cancelDeployment)))
 }
 
 // deploymentList is a page of deployments and what selects them.
@@ -41,11 +34,7 @@ type deploymentList struct {
 // mostSearched is how many deployments a filter looks at for one page.
 const mostSearched = 500
 
-func showDeployments(r request) (view, error) {
-	p, err := r.project()
-	if err != nil {
-		return view{}, err
-	}
+func showDeployments(r request, p wire.Project) (view, error) {
 	q := r.URL.Query()
 	l := deploymentList{Project: p, Query: strings.TrimSpace(q.Get("q")), Status: q.Get("state"), May: r.may(p, anchor.ScopeDeploy)}
 	page := anchor.Page{Limit: 30, Cursor: q.Get("cursor")}
@@ -101,6 +90,9 @@ type deploymentPage struct {
 	May     bool
 	HasLog  bool
 	IsEnded bool
+	HasLive bool // a deployment is live, beside which this one can get a share of the traffic
+
+	Errors int // groups of errors that it logged
 }
 
 // stepRow is a step of the pipeline.
@@ -110,11 +102,7 @@ type stepRow struct {
 	Notes       []string
 }
 
-func showDeployment(r request) (view, error) {
-	p, err := r.project()
-	if err != nil {
-		return view{}, err
-	}
+func showDeployment(r request, p wire.Project) (view, error) {
 	id := anchor.DeploymentID(r.PathValue("deployment"))
 	one, err := r.api.Deployment(r.Context(), p.Slug, id)
 	if err != nil {
@@ -131,11 +119,25 @@ func showDeployment(r request) (view, error) {
 	if changes, err := r.api.Changes(r.Context(), p.Slug, id, id); err == nil { // the page is useful without its size
 		page.Size = changes.Size
 	}
+	if page.HasLive, err = r.hasLive(p); err != nil {
+		return view{}, err
+	}
+	if groups, err := r.api.Errors(r.Context(), p.Slug, one.ID, mostGroups); err == nil { // not every platform has groups
+		page.Errors = len(groups)
+	}
 	v := view{Title: "Deployment " + shortID(one.ID), Section: "deployments", Project: &p, Live: deploymentView(page)}
 	if page.HasLog {
-		v.Rest = logBox("Build log", projectAddress(p, "deployments", string(one.ID), "log"), "The build has printed nothing yet.", false)
+		v.Rest = logBox("Build log", projectAddress(p, "deployments", string(one.ID), "log"), "The build has printed nothing yet.")
 	}
 	return v, nil
+}
+
+func (r request) hasLive(p wire.Project) (bool, error) {
+	_, err := r.api.Live(r.Context(), p.Slug)
+	if anchor.KindOf(err) == anchor.KindNotFound {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 func stepsOf(events []anchor.Event) (rows []stepRow) {
@@ -175,8 +177,8 @@ type switchPage struct {
 	Changes wire.Changes
 }
 
-func confirmSwitch(r request, kind string) (view, error) {
-	p, err := r.project()
+func confirmSwitch(r request, p wire.Project, kind string) (view, error) {
+	err := r.require(p, anchor.ScopeDeploy)
 	if err != nil {
 		return view{}, err
 	}
@@ -195,103 +197,19 @@ func confirmSwitch(r request, kind string) (view, error) {
 	return view{Title: title, Section: "deployments", Project: &p, Rest: confirmPage(s, title)}, nil
 }
 
-func promote(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
+func promote(r request, p wire.Project) (string, error) {
 	force := r.PostFormValue("reload") != ""
-	_, err = r.api.Promote(r.Context(), p.Slug, anchor.DeploymentID(r.PathValue("deployment")), wire.Promote{ForceReload: force})
+	_, err := r.api.Promote(r.Context(), p.Slug, anchor.DeploymentID(r.PathValue("deployment")), wire.Promote{ForceReload: force})
 	return done(projectAddress(p), "promoted"), err
 }
 
-func rollBack(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
+func rollBack(r request, p wire.Project) (string, error) {
 	force := r.PostFormValue("reload") != ""
-	_, err = r.api.Rollback(r.Context(), p.Slug, wire.Rollback{TargetDeploymentID: anchor.DeploymentID(r.PathValue("deployment")), ForceReload: force})
+	_, err := r.api.Rollback(r.Context(), p.Slug, wire.Rollback{TargetDeploymentID: anchor.DeploymentID(r.PathValue("deployment")), ForceReload: force})
 	return done(projectAddress(p), "rolledback"), err
 }
 
-func cancelDeployment(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
+func cancelDeployment(r request, p wire.Project) (string, error) {
 	one, err := r.api.Cancel(r.Context(), p.Slug, anchor.DeploymentID(r.PathValue("deployment")))
 	return done(projectAddress(p, "deployments", string(one.ID)), "canceled"), err
-}
-
-func showLogs(r request) (view, error) {
-	p, err := r.project()
-	if err != nil {
-		return view{}, err
-	}
-	return view{
-		Title: "Logs of " + p.Slug, Section: "logs", Project: &p,
-		Rest: logBox("Logs", projectAddress(p, "logs", "tail"), "The app has written nothing yet. What its functions print appears here.", true),
-	}, nil
-}
-
-func (d *Dashboard) streamLogs(w http.ResponseWriter, r *http.Request) {
-	if in, ok := d.enter(w, r); ok {
-		ctx, stop := d.whileSignedIn(in)
-		defer stop()
-		d.streamLines(w, in, in.api.FollowLogs(ctx, r.PathValue("project"), anchor.LogFilter{}, 200))
-	}
-}
-
-func (d *Dashboard) streamBuildLog(w http.ResponseWriter, r *http.Request) {
-	if in, ok := d.enter(w, r); ok {
-		ctx, stop := d.whileSignedIn(in)
-		defer stop()
-		d.streamLines(w, in, in.api.FollowBuildLog(ctx, r.PathValue("project"), anchor.DeploymentID(r.PathValue("deployment"))))
-	}
-}
-
-// whileSignedIn returns a context that ends with the request, and soon after the session has ended or the person may not
-// see the project any more: a stream of lines is authorized when it begins.
-func (d *Dashboard) whileSignedIn(in request) (context.Context, context.CancelFunc) {
-	ctx, stop := context.WithCancel(in.Context())
-	go func() {
-		tick := time.NewTicker(d.Refresh)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-ctx.Done():
-				return
-			}
-			_, err := in.project()
-			if err != nil && slices.Contains([]anchor.Kind{anchor.KindUnauthorized, anchor.KindForbidden, anchor.KindNotFound}, anchor.KindOf(err)) {
-				stop()
-				return
-			}
-		}
-	}()
-	return ctx, stop
-}
-
-// streamLines sends log lines as server-sent events until they end.
-func (d *Dashboard) streamLines(w http.ResponseWriter, in request, lines iter.Seq2[anchor.LogLine, error]) {
-	out := beginStream(w)
-	out.comment()
-	for line, err := range lines {
-		if err != nil {
-			if !errors.Is(err, context.Canceled) { // which is one of a client that is gone, or of a session that has ended
-				out.send("problem", describeProblem(err).Message)
-			}
-			break
-		}
-		html, err := htmlOf(in.Context(), logLine(line))
-		if err != nil {
-			return
-		}
-		if out.send("line", html); out.err != nil {
-			return
-		}
-	}
-	out.send("end", "")
 }

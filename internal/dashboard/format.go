@@ -79,6 +79,9 @@ func count(n int64) string {
 	return text
 }
 
+// number is a number without groups, for fields, paths and small figures.
+func number(n int64) string { return strconv.FormatInt(n, 10) }
+
 func plural(n int, one string) string {
 	if n == 1 {
 		return "1 " + one

@@ -51,8 +51,29 @@ func (r request) project() (wire.Project, error) {
 	return r.api.Project(r.Context(), r.PathValue("project"))
 }
 
+// inProject makes a page or an action of one of the project in the path.
+func inProject[T any](do func(request, wire.Project) (T, error)) func(request) (T, error) {
+	return func(r request) (T, error) {
+		p, err := r.project()
+		if err != nil {
+			var none T
+			return none, err
+		}
+		return do(r, p)
+	}
+}
+
 // may reports whether the person may do in the project what needs the scope. The API decides; this hides buttons.
 func (r request) may(p wire.Project, needs anchor.Scope) bool { return r.me.RoleIn(p.ID).Allows(needs) }
+
+// require returns an error for a page that asks before a change that the person may not make.
+func (r request) require(p wire.Project, needs anchor.Scope) error {
+	if r.may(p, needs) {
+		return nil
+	}
+	e := &anchor.Error{Kind: anchor.KindForbidden, Code: "role_too_small", Message: r.me.Name + " may not do this in the project " + p.Slug}
+	return e.Hintf("Ask an admin for the role %s.", anchor.RoleOf(needs))
+}
 
 // page answers with the page that show describes, or, when the script of the page asks, with a stream of its live
 // part as it changes.
@@ -125,6 +146,12 @@ var notices = map[string]string{
 	"limits-set":  "The limits were stored and apply now.", "deleted": "The project is deleted.", "purged": "Stored answers were removed.",
 	"person-set": "The roles were stored.", "person-removed": "The person was removed.", "revoked": "The token was revoked.",
 	"session-ended": "The session was ended.", "passkey-added": "The passkey was added. You can sign in by it now.", "passkey-removed": "The passkey was removed.",
+	"split-started": "The deployment gets its share of the traffic now.", "split-moved": "The share was changed.", "split-canceled": "All traffic reaches the live deployment again.",
+	"cron-started": "The cron was started.", "cron-paused": "The cron is paused.", "cron-resumed": "The cron runs on its schedule again.",
+	"protected": "Previews ask for the password now.", "unprotected": "Previews can be seen by everybody now.", "approved": "The commit of the pull request is being built.",
+	"alert-tested": "The test message was sent.", "alert-removed": "The channel was removed.", "alert-added": "The channel was added. Send a test message to see that it works.",
+	"checked": "The DNS was asked again.", "domain-set": "The domain was changed.", "domain-moved": "The domain belongs to this project now.",
+	"connected": "The repository is connected.", "disconnected": "The repository is not connected any more.", "host-key-forgotten": "The next clone accepts the key that the SSH server has then.",
 	"password-set": "The password works now, with a code of your authenticator app.", "password-removed": "The password was removed.",
 }
 

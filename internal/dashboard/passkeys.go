@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-func (d *Dashboard) passkeyRoutes(mux *http.ServeMux) {
+func (d *Dashboard) passkeyRoutes(mux *routes) {
 	mux.HandleFunc("POST "+root+"/sign-in/passkey/begin", d.beginPasskeySignIn)
 	mux.HandleFunc("POST "+root+"/sign-in/passkey", d.signInByPasskey)
 	mux.HandleFunc("POST "+root+"/account/passkeys/begin", d.beginPasskey)

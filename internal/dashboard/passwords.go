@@ -7,7 +7,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-func (d *Dashboard) passwordRoutes(mux *http.ServeMux) {
+func (d *Dashboard) passwordRoutes(mux *routes) {
 	mux.HandleFunc("POST "+root+"/sign-in/password", d.signInByPassword)
 	mux.HandleFunc("POST "+root+"/account/password", d.reveal(setUpPassword))
 	mux.HandleFunc("POST "+root+"/account/password/confirm", d.action(confirmPassword))
@@ -16,14 +16,14 @@ func (d *Dashboard) passwordRoutes(mux *http.ServeMux) {
 
 func (d *Dashboard) signInByPassword(w http.ResponseWriter, r *http.Request) {
 	if !d.isPrivate(r) {
-		d.render(w, r, http.StatusForbidden, signInWith(signInView{Insecure: true}))
+		d.renderSignIn(w, r, http.StatusForbidden, signInView{Insecure: true})
 		return
 	}
 	session, err := d.client(r).PasswordSignIn(r.Context(), wire.PasswordSignIn{
 		Name: r.PostFormValue("name"), Password: r.PostFormValue("password"), Code: r.PostFormValue("code"),
 	})
 	if err != nil {
-		d.render(w, r, statusOf(err), signInWith(signInView{Problem: describeProblem(err), ByPassword: true}))
+		d.renderSignIn(w, r, statusOf(err), signInView{Problem: describeProblem(err), ByPassword: true})
 		return
 	}
 	d.begin(w, r, session.Secret, time.UnixMilli(session.ExpiresAt))

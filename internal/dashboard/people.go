@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-func (d *Dashboard) peopleRoutes(mux *http.ServeMux) {
+func (d *Dashboard) peopleRoutes(mux *routes) {
 	mux.HandleFunc("GET "+root+"/people", d.page(showPeople))
 	mux.HandleFunc("POST "+root+"/people", d.reveal(d.invite))
 	mux.HandleFunc("POST "+root+"/people/{person}", d.action(setPerson))
@@ -73,7 +73,7 @@ func rolesOf(r request) wire.Roles {
 }
 
 func (d *Dashboard) invite(r request) (view, error) {
-	made, err := r.api.Invite(r.Context(), wire.InvitePerson{Name: r.PostFormValue("name"), Roles: rolesOf(r)})
+	made, err := r.api.Invite(r.Context(), wire.InvitePerson{Name: r.PostFormValue("name"), Email: strings.TrimSpace(r.PostFormValue("email")), Roles: rolesOf(r)})
 	if err != nil {
 		return view{}, err
 	}
@@ -99,7 +99,12 @@ func (d *Dashboard) origin(r *http.Request) string {
 }
 
 func setPerson(r request) (string, error) {
-	_, err := r.api.SetPerson(r.Context(), r.PathValue("person"), rolesOf(r))
+	want := wire.SetPerson{Roles: rolesOf(r)}
+	// Another address ends what the accounts of the one before may do, so one that did not change is not sent.
+	if email := strings.TrimSpace(r.PostFormValue("email")); email != r.PostFormValue("email-before") {
+		want.Email = &email
+	}
+	_, err := r.api.SetPerson(r.Context(), r.PathValue("person"), want)
 	return done(address("people"), "person-set"), err
 }
 

@@ -8,11 +8,11 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-func (d *Dashboard) projectRoutes(mux *http.ServeMux) {
+func (d *Dashboard) projectRoutes(mux *routes) {
 	mux.HandleFunc("GET "+root, d.page(showProjects))
 	mux.HandleFunc("GET "+root+"/{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, root, http.StatusSeeOther) })
 	mux.HandleFunc("POST "+root+"/projects", d.action(createProject))
-	mux.HandleFunc("GET "+root+"/projects/{project}", d.page(showProject))
+	mux.HandleFunc("GET "+root+"/projects/{project}", d.page(inProject(showProject)))
 	mux.HandleFunc("GET "+root+"/projects/{project}/series", d.sendSeries)
 }
 
@@ -76,6 +76,8 @@ type overview struct {
 	Last     *wire.Deployment
 	Stats    wire.Stats
 	Releases []anchor.Release
+	Split    *wire.ProjectSplit
+	New      int // groups of errors that came with the live deployment
 	Range    string
 	May      bool // promote and roll back
 }
@@ -95,13 +97,10 @@ func rangeOf(name string) (string, time.Duration) {
 	return ranges[0].Name, ranges[0].Last
 }
 
-func showProject(r request) (view, error) {
-	p, err := r.project()
-	if err != nil {
-		return view{}, err
-	}
+func showProject(r request, p wire.Project) (view, error) {
 	o := overview{Project: p, May: r.may(p, anchor.ScopeDeploy)}
 	var last time.Duration
+	var err error
 	o.Range, last = rangeOf(r.URL.Query().Get("range"))
 	if o.Stats, err = r.api.Stats(r.Context(), p.Slug, last); err != nil {
 		return view{}, err
@@ -124,6 +123,16 @@ func showProject(r request) (view, error) {
 			return view{}, err
 		}
 		o.Live = &live
+	}
+	if o.Split, err = splitOf(r, p); err != nil {
+		return view{}, err
+	}
+	if groups, err := r.api.Errors(r.Context(), p.Slug, "", mostGroups); err == nil { // not every platform has groups
+		for _, g := range groups {
+			if g.New {
+				o.New++
+			}
+		}
 	}
 	v := view{Title: p.Slug, Section: "overview", Project: &p, Live: projectOverview(o)}
 	if o.Last != nil {

@@ -63,17 +63,20 @@ func (d *Dashboard) isPrivate(r *http.Request) bool {
 	return host == "localhost" || err == nil && addr.Unmap().IsLoopback()
 }
 
-func (d *Dashboard) signInRoutes(mux *http.ServeMux) {
+func (d *Dashboard) signInRoutes(mux *routes) {
 	mux.HandleFunc("GET "+root+"/sign-in", d.showSignIn)
 	mux.HandleFunc("POST "+root+"/sign-in", d.signIn)
 	mux.HandleFunc("POST "+root+"/sign-out", d.signOut)
 }
 
-// signInWith is the page to sign in.
-func signInWith(v signInView) view {
+// renderSignIn answers with the page to sign in.
+func (d *Dashboard) renderSignIn(w http.ResponseWriter, r *http.Request, status int, v signInView) {
+	if !v.Insecure {
+		v.Provider = d.providerName(r)
+	}
 	page := bare("Sign in", signInPage(v))
 	page.Scripts = []string{"passkey.js"}
-	return page
+	d.render(w, r, status, page)
 }
 
 // showSignIn asks before it uses a link up: programs that preview links follow them, and somebody who was sent
@@ -89,19 +92,19 @@ func (d *Dashboard) showSignIn(w http.ResponseWriter, r *http.Request) {
 			status = http.StatusUnauthorized
 		}
 	}
-	d.render(w, r, status, signInWith(v))
+	d.renderSignIn(w, r, status, v)
 }
 
 // signIn begins a session with a secret of its own, whatever cookie the request has, and ends the one that the
 // browser had.
 func (d *Dashboard) signIn(w http.ResponseWriter, r *http.Request) {
 	if !d.isPrivate(r) {
-		d.render(w, r, http.StatusForbidden, signInWith(signInView{Insecure: true}))
+		d.renderSignIn(w, r, http.StatusForbidden, signInView{Insecure: true})
 		return
 	}
 	session, err := d.client(r).SignIn(r.Context(), r.PostFormValue("link"))
 	if err != nil {
-		d.render(w, r, statusOf(err), signInWith(signInView{Problem: describeProblem(err)}))
+		d.renderSignIn(w, r, statusOf(err), signInView{Problem: describeProblem(err)})
 		return
 	}
 	d.begin(w, r, session.Secret, time.UnixMilli(session.ExpiresAt))

@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,68 +9,18 @@ import (
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-func (d *Dashboard) settingRoutes(mux *http.ServeMux) {
+func (d *Dashboard) settingRoutes(mux *routes) {
 	const p = root + "/projects/{project}"
-	mux.HandleFunc("GET "+p+"/domains", d.page(showDomains))
-	mux.HandleFunc("POST "+p+"/domains", d.action(addDomain))
-	mux.HandleFunc("POST "+p+"/domains/{domain}/remove", d.action(removeDomain))
-	mux.HandleFunc("GET "+p+"/env", d.page(showEnv))
-	mux.HandleFunc("POST "+p+"/env", d.action(setEnv))
-	mux.HandleFunc("POST "+p+"/env/remove", d.action(removeEnv))
-	mux.HandleFunc("GET "+p+"/settings", d.page(showSettings))
-	mux.HandleFunc("POST "+p+"/limits", d.action(setLimits))
-	mux.HandleFunc("POST "+p+"/purge", d.action(purgeCache))
-	mux.HandleFunc("POST "+p+"/delete", d.action(deleteProject))
+	mux.HandleFunc("GET "+p+"/env", d.page(inProject(showEnv)))
+	mux.HandleFunc("POST "+p+"/env", d.action(inProject(setEnv)))
+	mux.HandleFunc("POST "+p+"/env/remove", d.action(inProject(removeEnv)))
+	mux.HandleFunc("GET "+p+"/settings", d.page(inProject(showSettings)))
+	mux.HandleFunc("POST "+p+"/limits", d.action(inProject(setLimits)))
+	mux.HandleFunc("POST "+p+"/purge", d.action(inProject(purgeCache)))
+	mux.HandleFunc("POST "+p+"/delete", d.action(inProject(deleteProject)))
 }
 
-func showDomains(r request) (view, error) {
-	p, err := r.project()
-	if err != nil {
-		return view{}, err
-	}
-	list, err := r.api.Domains(r.Context(), p.Slug, anchor.Page{Limit: 50})
-	if err != nil {
-		return view{}, err
-	}
-	for i, one := range list.Items {
-		if one.IsActive && one.Problem == "" {
-			continue // the diagnosis asks the DNS, which takes time
-		}
-		full, err := r.api.Domain(r.Context(), p.Slug, string(one.ID))
-		if anchor.KindOf(err) == anchor.KindNotFound && err != nil {
-			continue // removed meanwhile
-		}
-		if err != nil {
-			return view{}, err
-		}
-		list.Items[i] = full
-	}
-	may := r.may(p, anchor.ScopeDeploy)
-	return view{Title: "Domains of " + p.Slug, Section: "domains", Project: &p, Live: domainList(p, list.Items, may), Rest: addDomainForm(p, may)}, nil
-}
-
-func addDomain(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
-	_, err = r.api.AddDomain(r.Context(), p.Slug, wire.AddDomain{Domain: strings.TrimSpace(r.PostFormValue("domain")), WWW: r.PostFormValue("www") != ""})
-	return done(projectAddress(p, "domains"), "domain-added"), err
-}
-
-func removeDomain(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
-	return done(projectAddress(p, "domains"), "domain-removed"), r.api.RemoveDomain(r.Context(), p.Slug, r.PathValue("domain"))
-}
-
-func showEnv(r request) (view, error) {
-	p, err := r.project()
-	if err != nil {
-		return view{}, err
-	}
+func showEnv(r request, p wire.Project) (view, error) {
 	vars, err := r.api.Env(r.Context(), p.Slug, false)
 	if err != nil {
 		return view{}, err
@@ -81,34 +30,22 @@ func showEnv(r request) (view, error) {
 	return view{Title: "Variables of " + p.Slug, Section: "env", Project: &p, Live: variableTable(p, vars, may), Rest: setVariableForm(p, may)}, nil
 }
 
-func setEnv(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
+func setEnv(r request, p wire.Project) (string, error) {
 	// A browser sends line breaks of a textarea as CRLF (HTML Living Standard, §4.10.21.7).
 	value := strings.ReplaceAll(r.PostFormValue("value"), "\r\n", "\n")
-	err = r.api.SetEnv(r.Context(), p.Slug, []wire.SetVar{{
+	err := r.api.SetEnv(r.Context(), p.Slug, []wire.SetVar{{
 		Name: strings.TrimSpace(r.PostFormValue("name")), Value: value, For: anchor.EnvPhase(r.PostFormValue("for")),
 		Environment: anchor.Environment(r.PostFormValue("environment")), Branch: strings.TrimSpace(r.PostFormValue("branch")),
 	}})
 	return done(projectAddress(p, "env"), "env-set"), err
 }
 
-func removeEnv(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
+func removeEnv(r request, p wire.Project) (string, error) {
 	slot := anchor.EnvSlot{Name: r.PostFormValue("name"), Environment: anchor.Environment(r.PostFormValue("environment")), Branch: r.PostFormValue("branch")}
 	return done(projectAddress(p, "env"), "env-removed"), r.api.RemoveEnv(r.Context(), p.Slug, slot)
 }
 
-func showSettings(r request) (view, error) {
-	p, err := r.project()
-	if err != nil {
-		return view{}, err
-	}
+func showSettings(r request, p wire.Project) (view, error) {
 	limits, err := r.api.Limits(r.Context(), p.Slug)
 	if err != nil {
 		return view{}, err
@@ -119,11 +56,7 @@ func showSettings(r request) (view, error) {
 	}, nil
 }
 
-func setLimits(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
+func setLimits(r request, p wire.Project) (string, error) {
 	var l anchor.Limits
 	for _, field := range []struct {
 		name  string
@@ -140,28 +73,24 @@ func setLimits(r request) (string, error) {
 		}
 		*field.into = int64(n * field.scale)
 	}
-	_, err = r.api.SetLimits(r.Context(), p.Slug, l)
+	_, err := r.api.SetLimits(r.Context(), p.Slug, l)
 	return done(projectAddress(p, "settings"), "limits-set"), err
 }
 
-func purgeCache(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
+func purgeCache(r request, p wire.Project) (string, error) {
+	which := wire.PurgeCache{Prefix: strings.TrimSpace(r.PostFormValue("prefix")), Tag: strings.TrimSpace(r.PostFormValue("tag"))}
+	if which.Prefix == "" && which.Tag == "" {
+		which.Prefix = "/"
 	}
-	_, err = r.api.PurgeCache(r.Context(), p.Slug, wire.PurgeCache{Prefix: "/"})
+	_, err := r.api.PurgeCache(r.Context(), p.Slug, which)
 	return done(projectAddress(p, "settings"), "purged"), err
 }
 
-func deleteProject(r request) (string, error) {
-	p, err := r.project()
-	if err != nil {
-		return "", err
-	}
+func deleteProject(r request, p wire.Project) (string, error) {
 	if r.PostFormValue("confirm") != p.Slug {
 		return "", anchor.Invalid("not_confirmed", "the project was not deleted, because its name was not entered").
 			Hintf("Go back and enter %s to delete the project.", p.Slug)
 	}
-	_, err = r.api.DeleteProject(r.Context(), p.Slug)
+	_, err := r.api.DeleteProject(r.Context(), p.Slug)
 	return done(root, "deleted"), err
 }

@@ -1,13 +1,12 @@
 package dashboard
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/api/wire"
 )
 
-func (d *Dashboard) systemRoutes(mux *http.ServeMux) {
+func (d *Dashboard) systemRoutes(mux *routes) {
 	mux.HandleFunc("GET "+root+"/system", d.page(showSystem))
 	mux.HandleFunc("GET "+root+"/system/doctor", d.page(showDoctor))
 }

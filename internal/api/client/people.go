@@ -36,8 +36,8 @@ func (c *Client) Invite(ctx context.Context, r wire.InvitePerson) (wire.InvitedP
 	return sendFetch[wire.InvitedPerson](ctx, c, http.MethodPost, "/people", r)
 }
 
-// SetPerson replaces the roles of a person.
-func (c *Client) SetPerson(ctx context.Context, idOrName string, r wire.Roles) (anchor.Person, error) {
+// SetPerson replaces the roles of a person, and the e-mail address unless it is nil.
+func (c *Client) SetPerson(ctx context.Context, idOrName string, r wire.SetPerson) (anchor.Person, error) {
 	return sendFetch[anchor.Person](ctx, c, http.MethodPut, personPath(idOrName), r)
 }
 
@@ -185,4 +185,20 @@ func (c *Client) RemovePassword(ctx context.Context) error {
 // PasswordSignIn begins a session by a password and a code.
 func (c *Client) PasswordSignIn(ctx context.Context, r wire.PasswordSignIn) (StartedSession, error) {
 	return sendFetch[StartedSession](ctx, c, http.MethodPost, "/sessions/password", r)
+}
+
+// IdentityProvider returns the name of the provider by which people sign in, "" without one.
+func (c *Client) IdentityProvider(ctx context.Context) (string, error) {
+	provider, err := fetch[wire.IdentityProvider](ctx, c, get("/sessions/oidc", nil))
+	return provider.Name, err
+}
+
+// BeginProviderSignIn begins a sign-in at the provider, which sends the browser back to redirect.
+func (c *Client) BeginProviderSignIn(ctx context.Context, redirect string) (wire.ProviderSignInBegun, error) {
+	return sendFetch[wire.ProviderSignInBegun](ctx, c, http.MethodPost, "/sessions/oidc/begin", wire.BeginProviderSignIn{Redirect: redirect})
+}
+
+// ProviderSignIn begins a session by what the provider answered.
+func (c *Client) ProviderSignIn(ctx context.Context, r wire.ProviderSignIn) (StartedSession, error) {
+	return sendFetch[StartedSession](ctx, c, http.MethodPost, "/sessions/oidc", r)
 }

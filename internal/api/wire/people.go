@@ -28,8 +28,38 @@ type Roles struct {
 
 // InvitePerson is the body of POST /people.
 type InvitePerson struct {
-	Name string `json:"name" minLength:"1" maxLength:"100"`
+	Name  string `json:"name" minLength:"1" maxLength:"100"`
+	Email string `json:"email,omitempty" maxLength:"254" doc:"Address by which an identity provider signs the person in, in place of the link"`
 	Roles
+}
+
+// SetPerson is the body of PUT /people/{personId}.
+type SetPerson struct {
+	Roles
+	Email *string `json:"email,omitempty" maxLength:"254" doc:"Address by which an identity provider signs the person in; accounts that did so before do so no more. It stays when absent; none when empty"`
+}
+
+// IdentityProvider answers GET /sessions/oidc.
+type IdentityProvider struct {
+	Name string `json:"name" doc:"What people call the provider; empty without one"`
+}
+
+// BeginProviderSignIn is the body of POST /sessions/oidc/begin.
+type BeginProviderSignIn struct {
+	Redirect string `json:"redirect" minLength:"1" maxLength:"500" example:"https://anchor.example.com/dashboard/sign-in/oidc/callback" doc:"Where the provider sends the browser back to; it has to be registered there"`
+}
+
+// ProviderSignInBegun answers BeginProviderSignIn.
+type ProviderSignInBegun struct {
+	ID  string `json:"id" doc:"Only for the browser that begins; it is needed at the end"`
+	URL string `json:"url" doc:"What the browser opens: a page of the provider"`
+}
+
+// ProviderSignIn is the body of POST /sessions/oidc.
+type ProviderSignIn struct {
+	ID    string `json:"id" maxLength:"100"`
+	State string `json:"state" maxLength:"500" doc:"Of the address to which the provider sent the browser"`
+	Code  string `json:"code" maxLength:"4096" doc:"Of the same address"`
 }
 
 // InvitedPerson answers InvitePerson and the creation of a sign-in link. The link is shown this once.

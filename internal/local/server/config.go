@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact/build"
 	"github.com/anchor-deploy/anchor/internal/local/builder"
 )
@@ -23,6 +24,7 @@ type Config struct {
 	APIHosts     []string      // names that the API answers for, besides its address and localhost
 	TrustProxies []string      // addresses or CIDRs whose X-Forwarded-* are believed
 	HTTPS        HTTPS         // custom domains
+	OIDC         OIDC          // the identity provider by which people sign in
 	Keep         int           // deployments kept per project of those that were live, 10
 	KeepPreviews int           // and of the others, 10
 	PreviewDays  int           // how old those may be, in days, where the project does not say; 0: any age
@@ -55,6 +57,16 @@ type Config struct {
 	// MakeBuild, when not nil, makes the OpenNext build of a pushed commit's app in place of
 	// OpenNext. Tests use it.
 	MakeBuild func(ctx context.Context, b *build.Builder) (tree string, err error)
+}
+
+// OIDC is an OpenID provider; there is none without an Issuer.
+type OIDC struct {
+	Issuer     string // URL, exactly as the provider writes it
+	ClientID   string
+	SecretFile string // file with the secret of the client; "" for a client that has none
+	Title      string // what people call the provider; the host of the issuer when empty
+	// Domains admit people whom nobody has invited: the role by the domain of their verified e-mail address.
+	Domains map[string]anchor.Role
 }
 
 // Quotas bound what projects may use of the machine. Zero fields take the defaults named here.

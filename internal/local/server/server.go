@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/anchor-deploy/anchor/internal/access/oidc"
 	"github.com/anchor-deploy/anchor/internal/access/passkey"
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
@@ -90,6 +91,7 @@ type app struct {
 	hooks        *hooks.Service
 	crons        *crons.Service
 	previews     *previews.Service
+	provider     *oidc.Provider // nil without an identity provider
 	admin        adminName
 	handler      http.Handler // of the API
 	changed      chan string  // names whose certificate changed
@@ -265,9 +267,13 @@ func (a *app) openUseCases(ctx context.Context, box *secret.Box) error {
 		return err
 	}
 
+	provider, err := a.openProvider()
+	if err != nil {
+		return err
+	}
 	a.openAlerts(box)
 	a.core = core.New(core.Parts{
-		Records: a.store, People: a.store, Passkeys: passkey.Ceremonies{}, Box: box, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
+		Records: a.store, People: a.store, Passkeys: passkey.Ceremonies{}, Provider: provider, Admits: a.OIDC.Domains, Box: box, Env: env, Artifacts: a.bundles, Platform: a.platform, Deployments: a.platform,
 		Runner:   queue.New(max(2, runtime.NumCPU())), // a deploy is bound by the cold start of its functions
 		Projects: projectFiles{a}, Limiter: limiter{a.platform, a}, Domains: a.domainParts(),
 		URLs:    a.URLs,

@@ -146,6 +146,9 @@ func (a *app) quickChecks(ctx context.Context) []wire.Check {
 	if a.admin.name != "" {
 		checks = append(checks, a.checkAdmin())
 	}
+	if a.provider != nil {
+		checks = append(checks, a.checkProvider(ctx))
+	}
 	if _, wanted := a.wildcardName(); wanted {
 		checks = append(checks, a.checkWildcard())
 	}
