@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -47,14 +46,9 @@ func newStand(t *testing.T) *stand {
 	}
 	s := &stand{proxy: newStandProxy(t)}
 	s.internet = newInternet(t, s.proxy.URL)
-	changes, err := filepath.Abs("testdata/emulator")
-	if err != nil {
-		t.Fatal(err)
-	}
 	// A handler inherits what the emulator's process has.
 	s.cloud = awstest.MiniStackWith(t, slices.Concat(node.Env(), s.internet.env(), []string{
 		"AWS_ENDPOINT_URL=" + s.proxy.URL, "NO_PROXY=127.0.0.1,localhost", "MINISTACK_ACCOUNT_ID=" + standAccount,
-		"PYTHONPATH=" + changes,
 		// The emulator finds the account in signatures of version 4 only.
 		"AWS_AUTH_SCHEME_PREFERENCE=sigv4",
 	})...)
@@ -188,19 +182,21 @@ type holdings struct {
 		Function int
 		Tags     map[string]string
 	}
-	Certificates  map[string]map[string]string
-	EdgeFunctions []string
-	Stores        []string
-	Tenants       []struct{ Domain, Status string }
-	Queues        []string
-	Tables        []string
-	Roles         []string
-	Stacks        []string
-	APIs          []string
-	Builds        []string
-	Rules         []string
-	Parameters    []string
-	Logs          []string
+	Certificates   map[string]map[string]string
+	EdgeFunctions  []string
+	Stores         []string
+	Tenants        []struct{ Domain, Status string }
+	Queues         []string
+	Tables         []string
+	Roles          []string
+	Stacks         []string
+	APIs           []string
+	Builds         []string
+	Rules          []string
+	Schedules      []string
+	ScheduleGroups []string
+	Parameters     []string
+	Logs           []string
 }
 
 // look returns what boto3 finds in the account.

@@ -93,6 +93,10 @@ print(json.dumps({
     "apis": [a["Name"] for a in every(boto3.client("apigatewayv2"), "get_apis", "Items")],
     "builds": every(boto3.client("codebuild"), "list_projects", "projects"),
     "rules": [r["Name"] for r in every(boto3.client("events"), "list_rules", "Rules")],
+    "schedules": [s["Name"] for s in every(boto3.client("scheduler"), "list_schedules", "Schedules")],
+    "scheduleGroups": [
+        g["Name"] for g in every(boto3.client("scheduler"), "list_schedule_groups", "ScheduleGroups") if g["Name"] != "default"
+    ],
     "parameters": [p["Name"] for p in every(boto3.client("ssm"), "describe_parameters", "Parameters")],
     "logs": [g["logGroupName"] for g in every(boto3.client("logs"), "describe_log_groups", "logGroups")],
 }))

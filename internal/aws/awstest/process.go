@@ -1,11 +1,13 @@
 package awstest
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -16,14 +18,16 @@ import (
 
 // emulator is a program that emulates AWS on a port of 127.0.0.1.
 type emulator struct {
-	name string // of the program in the emulators' environment
-	args func(port string) []string
-	env  func(port string) []string
+	name    string
+	program string // in the emulators' environment
+	script  string // its first argument is a file with this content, unless it is ""
+	args    func(port string) []string
+	env     func(port string) []string
 }
 
 var (
 	miniStack = emulator{
-		name: "ministack",
+		name: "MiniStack", program: "python", script: emulateMiniStack,
 		args: func(string) []string { return nil },
 		env: func(port string) []string {
 			return []string{
@@ -33,11 +37,14 @@ var (
 		},
 	}
 	moto = emulator{
-		name: "moto_server",
+		name: "moto", program: "moto_server",
 		args: func(port string) []string { return []string{"-H", "127.0.0.1", "-p", port} },
 		env:  func(string) []string { return []string{"MOTO_ACM_VALIDATION_WAIT=1", "AWS_DEFAULT_REGION=" + Region} },
 	}
 )
+
+//go:embed emulate.py
+var emulateMiniStack string
 
 // watched is a shell script that runs a command, its arguments, until file descriptor 3
 // is closed at the other end. It then kills the process group, so nothing that the
@@ -65,7 +72,7 @@ func run(t testing.TB, e emulator, env ...string) (*process, error) {
 		return nil, err
 	}
 	port := fmt.Sprint(number)
-	p, err := startCommand(append([]string{findTool(t, e.name)}, e.args(port)...), append(e.env(port), env...))
+	p, err := startCommand(e.script, append([]string{findTool(t, e.program)}, e.args(port)...), append(e.env(port), env...))
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +90,19 @@ func run(t testing.TB, e emulator, env ...string) (*process, error) {
 	return p, nil
 }
 
-// startCommand starts a command in a folder of its own, with env added to the environment.
-func startCommand(command, env []string) (*process, error) {
+// startCommand starts a command in a folder of its own, with env added to the environment. Unless script is
+// "", the command's first argument is a file that contains it.
+func startCommand(script string, command, env []string) (*process, error) {
 	dir, err := os.MkdirTemp("", "anchor-emulator-")
 	if err != nil {
 		return nil, err
+	}
+	if script != "" {
+		name := filepath.Join(dir, "emulate.py")
+		if err := os.WriteFile(name, []byte(script), 0o600); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(dir))
+		}
+		command = slices.Insert(command, 1, name)
 	}
 	watch, hold, err := os.Pipe()
 	if err != nil {

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) { testleak.Main(Sharing(m)) }
 // does. It then waits until the command and everything that it started have ended.
 func TestProcess_EndsWithTests(t *testing.T) {
 	if os.Getenv("AWSTEST_RUN") != "" {
-		if _, err := startCommand([]string{"sh", "-c", `sleep 3600 & echo $$ $! > "$PIDS.new"; mv "$PIDS.new" "$PIDS"; wait`}, nil); err != nil {
+		if _, err := startCommand("", []string{"sh", "-c", `sleep 3600 & echo $$ $! > "$PIDS.new"; mv "$PIDS.new" "$PIDS"; wait`}, nil); err != nil {
 			t.Fatal(err)
 		}
 		select {}
@@ -57,7 +57,7 @@ func TestProcess_EndsWithTests(t *testing.T) {
 
 // The end of a command is noticed, and its folder is removed.
 func TestProcess_EarlyEndIsReported(t *testing.T) {
-	p, err := startCommand([]string{"sh", "-c", `echo last words; touch "$TMPDIR/file"; exit 3`}, nil)
+	p, err := startCommand("", []string{"sh", "-c", `echo last words; touch "$TMPDIR/file"; exit 3`}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
