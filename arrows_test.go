@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"internal/access/oidc":              {"internal/anchor"},
 	"internal/access/oidc/oidctest":     {},
 	"internal/access/passkey":           {"internal/anchor"},
+	"internal/crons":                    {"internal/anchor"},
 	"internal/deploy":                   {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/release", "internal/retry"},
 	"internal/deploy/platformtest":      {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/deploy", "internal/release"},
 	"internal/deploy/queue":             {"internal/anchor", "internal/deploy", "internal/keylock"},
@@ -68,7 +69,6 @@ var arrows = map[string][]string{
 	"internal/local/acme/acmetest":   {},
 	"internal/local/alerts":          {"internal/anchor", "internal/local/outbound", "internal/retry"},
 	"internal/local/builder":         {"internal/anchor", "internal/artifact", "internal/artifact/build", "internal/artifact/opennext", "internal/deploy", "internal/local/git", "internal/local/logs", "internal/local/worker", "internal/local/worker/cgroup", "internal/local/worker/jail"},
-	"internal/local/crons":           {"internal/anchor"},
 	"internal/local/discovery":       {"internal/anchor", "internal/atomicfile"},
 	"internal/local/drains":          {"internal/anchor", "internal/local/otlp", "internal/local/outbound", "internal/retry"},
 	"internal/local/edge":            {"internal/local/edge/..."},
@@ -120,8 +120,9 @@ var arrows = map[string][]string{
 	"internal/aws/install/open":          {"internal/..."},
 	"internal/aws/install/pack":          {},
 	"internal/aws/installation":          {},
+	"internal/aws/schedule":              {"internal/anchor", "internal/aws/awserr"},
 	"internal/aws/role":                  {"internal/anchor", "internal/aws/awserr"},
-	"internal/aws/lambda":                {"internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/core", "internal/deploy", "internal/domains", "internal/project", "internal/release", "internal/retry"},
+	"internal/aws/lambda":                {"internal/anchor", "internal/api/...", "internal/artifact", "internal/aws/awserr", "internal/aws/schedule", "internal/core", "internal/crons", "internal/deploy", "internal/domains", "internal/project", "internal/release", "internal/retry"},
 	"internal/aws/logtail":               {"internal/anchor", "internal/aws/awserr"},
 
 	// The command line and the mains.

@@ -32,7 +32,6 @@ type Records interface {
 	EndCronRun(ctx context.Context, r anchor.CronRun) error
 	// CronRuns returns the newest runs of a path, or of all paths when it is "", newest first.
 	CronRuns(ctx context.Context, p anchor.ProjectID, path string, limit int) ([]anchor.CronRun, error)
-	RunningCrons(ctx context.Context) ([]anchor.CronRun, error)
 	PauseCron(ctx context.Context, p anchor.ProjectID, path string, paused bool) error
 	PausedCrons(ctx context.Context, p anchor.ProjectID) ([]string, error)
 }
@@ -41,14 +40,28 @@ type Records interface {
 // response, and where it redirects to.
 type Ask func(ctx context.Context, d anchor.Deployment, path, id, schedule string) (status int, location string, err error)
 
+// Locks keep several processes from requesting one path at a time.
+type Locks interface {
+	// LockCron reserves the path of a run until a time. ok is false while another run has it.
+	LockCron(ctx context.Context, r anchor.CronRun, until time.Time) (ok bool, err error)
+	// UnlockCron is the reverse of LockCron, in any process. It does nothing when another run has the path.
+	UnlockCron(ctx context.Context, r anchor.CronRun) error
+}
+
 // Config holds the parts of a Service.
 type Config struct {
 	Records Records
-	Ask     Ask
+	Ask     Ask // nil where Start makes another process request
 	Log     *slog.Logger
 	Now     func() time.Time // time.Now when nil
 	Timeout time.Duration    // of one run, 15 min
 	AtATime int              // runs of all projects together, 16
+
+	// Locks is nil where one process runs all crons.
+	Locks Locks
+	// Dispatch makes another process continue a run that Start has recorded: see Continue. nil: this
+	// process requests.
+	Dispatch func(ctx context.Context, r anchor.CronRun) error
 }
 
 // Service runs crons. Close ends it.
@@ -89,10 +102,15 @@ func New(c Config) *Service {
 	return s
 }
 
-// Resume records that runs of an earlier process were interrupted. They are not repeated: nobody knows
-// how far they came.
-func (s *Service) Resume(ctx context.Context) error {
-	left, err := s.Records.RunningCrons(ctx)
+// Unfinished lists the runs that have not ended.
+type Unfinished interface {
+	RunningCrons(ctx context.Context) ([]anchor.CronRun, error)
+}
+
+// Resume records that runs of an earlier process were interrupted, where this one is the only one that
+// runs crons. They are not repeated: nobody knows how far they came.
+func (s *Service) Resume(ctx context.Context, u Unfinished) error {
+	left, err := u.RunningCrons(ctx)
 	for _, r := range left {
 		err = errors.Join(err, s.Records.EndCronRun(ctx, s.interrupted(r)))
 	}
@@ -106,6 +124,18 @@ func (s *Service) interrupted(r anchor.CronRun) anchor.CronRun {
 	r.Status, r.EndedAt, r.Message = anchor.CronInterrupted, s.Now().UnixMilli(), "the server stopped while it ran"
 	return r
 }
+
+// settled returns a run as it is to be shown: one that runs for longer than it may has lost its process.
+func (s *Service) settled(r anchor.CronRun) anchor.CronRun {
+	if until := time.UnixMilli(r.StartedAt).Add(s.Timeout + lateness); r.Status == anchor.CronRunning && s.Now().After(until) {
+		r = s.interrupted(r)
+		r.EndedAt = until.UnixMilli()
+	}
+	return r
+}
+
+// Wait waits for the runs that this process has started.
+func (s *Service) Wait() { s.running.Wait() }
 
 // Close interrupts the runs and waits for them.
 func (s *Service) Close() error {
@@ -213,18 +243,21 @@ func (s *Service) tickCron(ctx context.Context, d anchor.Deployment, c anchor.Cr
 		return err
 	}
 	run := s.newRun(d, c.Path, c.Schedule, last)
-	free := s.begin(run)
-	if !free {
-		run.Status, run.EndedAt, run.Message = anchor.CronSkipped, run.StartedAt, "the run before had not ended"
-	}
 	ok, err := s.Records.ClaimCron(ctx, d.ProjectID, c, seen, last, append(runs, run)...)
-	switch {
-	case free && ok:
-		s.start(run, d)
-	case free:
-		s.end(run)
+	if err != nil || !ok {
+		return err
 	}
-	return err
+	// After the claim: an event that comes twice must not take its own run for the one before.
+	free, err := s.begin(ctx, run)
+	if free {
+		s.start(run, d)
+		return nil
+	}
+	run.Status, run.EndedAt, run.Message = anchor.CronSkipped, run.StartedAt, "the run before had not ended"
+	if err != nil {
+		run.Status, run.Message = anchor.CronFailed, err.Error()
+	}
+	return errors.Join(err, s.Records.EndCronRun(ctx, run))
 }
 
 func (s *Service) newRun(d anchor.Deployment, path, schedule string, due time.Time) anchor.CronRun {
@@ -235,7 +268,32 @@ func (s *Service) newRun(d anchor.Deployment, path, schedule string, due time.Ti
 }
 
 // begin reserves the path of a run. It returns false when it is being requested, or Anchor stops.
-func (s *Service) begin(r anchor.CronRun) bool {
+func (s *Service) begin(ctx context.Context, r anchor.CronRun) (free bool, err error) {
+	if !s.reserve(r) {
+		return false, nil
+	}
+	if s.Locks == nil {
+		return true, nil
+	}
+	free, err = s.Locks.LockCron(ctx, r, s.Now().Add(s.Timeout+lateness))
+	if !free {
+		s.free(r)
+	}
+	return free, err
+}
+
+// end is the reverse of begin.
+func (s *Service) end(ctx context.Context, r anchor.CronRun) {
+	if s.Locks != nil {
+		if err := s.Locks.UnlockCron(ctx, r); err != nil {
+			s.Log.Error("unlock a cron", "projectId", r.ProjectID, "path", r.Path, "runId", r.ID, "error", err)
+		}
+	}
+	s.free(r)
+}
+
+// reserve reserves the path of a run in this process.
+func (s *Service) reserve(r anchor.CronRun) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := place{r.ProjectID, r.Path}
@@ -247,8 +305,8 @@ func (s *Service) begin(r anchor.CronRun) bool {
 	return true
 }
 
-// end is the reverse of begin.
-func (s *Service) end(r anchor.CronRun) {
+// free is the reverse of reserve.
+func (s *Service) free(r anchor.CronRun) {
 	s.mu.Lock()
 	delete(s.busy, place{r.ProjectID, r.Path})
 	s.mu.Unlock()
@@ -258,7 +316,7 @@ func (s *Service) end(r anchor.CronRun) {
 // start runs a recorded run in the background.
 func (s *Service) start(r anchor.CronRun, d anchor.Deployment) {
 	go func() {
-		defer s.end(r)
+		defer s.end(context.WithoutCancel(s.ctx), r)
 		select {
 		case s.slots <- struct{}{}:
 			r = s.request(r, d)

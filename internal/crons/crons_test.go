@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
-	"github.com/anchor-deploy/anchor/internal/local/crons"
+	"github.com/anchor-deploy/anchor/internal/crons"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
 )
 
@@ -60,7 +60,7 @@ func (f *fixture) start() {
 	f.Helper()
 	f.service = crons.New(crons.Config{Records: f.store, Ask: f.ask, Now: f.clock})
 	f.Cleanup(func() { f.service.Close() })
-	if err := f.service.Resume(f.Context()); err != nil {
+	if err := f.service.Resume(f.Context(), f.store); err != nil {
 		f.Fatal(err)
 	}
 }
