@@ -151,7 +151,7 @@ func (s *server) startBuild(ctx context.Context, in *struct {
 	}
 	d, err := s.Builds.StartBuild(ctx, p.ID, deploy.BuildRequest{
 		Repository: in.Body.Repository, CommitSha: in.Body.CommitSha, CommitMessage: in.Body.CommitMessage,
-		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease, Key: in.Key,
+		Branch: in.Body.Branch, NoRelease: in.Body.NoRelease, Production: in.Body.Production, Key: in.Key,
 	})
 	if err != nil {
 		return nil, err

@@ -15,13 +15,16 @@ import (
 
 type buildOptions struct {
 	repository, ref, message string
-	noRelease, noWait        bool
+	noRelease, noWait, prod  bool
 }
 
 func (s *shell) startBuildCommand() *cobra.Command {
 	var o buildOptions
 	cmd := &cobra.Command{
 		Use: "start", Short: "Build a commit on AWS CodeBuild and deploy it", Args: cobra.NoArgs,
+		Long: "Builds a commit on AWS CodeBuild and deploys it. The production branch of the\n" +
+			"project goes live; another branch or a tag becomes a preview, unless --prod is\n" +
+			"added.",
 		Example: "  anchor builds start\n  anchor builds start --ref main\n" +
 			"  anchor builds start --repo https://github.com/you/shop --ref v1.4.0",
 		RunE: func(cmd *cobra.Command, _ []string) error { return s.startBuild(cmd.Context(), o) },
@@ -31,6 +34,7 @@ func (s *shell) startBuildCommand() *cobra.Command {
 	flags.StringVar(&o.ref, "ref", "", "branch, tag or full commit hash (default: the checked-out commit)")
 	flags.StringVar(&o.message, "message", "", "message to record (default: the commit message)")
 	flags.BoolVar(&o.noRelease, "no-release", false, "deploy without going live")
+	flags.BoolVar(&o.prod, "prod", false, "go live from any branch or tag")
 	flags.BoolVar(&o.noWait, "no-wait", false, "return as soon as the build has started")
 	return cmd
 }
@@ -47,7 +51,7 @@ func (s *shell) startBuild(ctx context.Context, o buildOptions) error {
 	began := time.Now()
 	// The key is this call's: what the client repeats of it starts no second build.
 	d, err := c.StartBuild(ctx, project, anchor.NewID(), wire.StartBuild{
-		Repository: source.repository, CommitSha: source.sha, Branch: source.branch, CommitMessage: source.message, NoRelease: o.noRelease,
+		Repository: source.repository, CommitSha: source.sha, Branch: source.branch, CommitMessage: source.message, NoRelease: o.noRelease, Production: o.prod,
 	})
 	if err != nil {
 		return err

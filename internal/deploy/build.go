@@ -50,6 +50,7 @@ type BuildRequest struct {
 	CommitMessage string
 	Branch        string // the project's production branch when this and CommitSha are ""
 	NoRelease     bool
+	Production    bool   // go live from any branch; without it only the production branch does
 	Fork          bool   // of somebody else: it gets no variables and is never released
 	PullRequest   int64  // number of the pull request at its host, 0 for none
 	By            string // author of the commit, or who asked for the build
@@ -91,6 +92,9 @@ func (s *Service) StartBuild(ctx context.Context, id anchor.ProjectID, r BuildRe
 	}
 	if err != nil {
 		return anchor.Deployment{}, err
+	}
+	if !r.Production && p.ScopeOf(r.Branch, true).Environment == anchor.EnvPreview {
+		r.NoRelease = true
 	}
 	d, err := s.findOrCreate(ctx, p, r)
 	if err != nil || d.Status != anchor.Queued {

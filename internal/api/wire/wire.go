@@ -48,8 +48,9 @@ type StartBuild struct {
 	Repository    string `json:"repository" maxLength:"1000" example:"https://github.com/you/shop" doc:"The https URL to clone, without credentials"`
 	CommitSha     string `json:"commitSha,omitempty" maxLength:"64" doc:"What to build; the head of the branch when it is missing"`
 	CommitMessage string `json:"commitMessage,omitempty" maxLength:"4096"`
-	Branch        string `json:"branch,omitempty" maxLength:"255" doc:"The production branch when it is missing"`
+	Branch        string `json:"branch,omitempty" maxLength:"255" doc:"The production branch when it is missing; any other branch becomes a preview"`
 	NoRelease     bool   `json:"noRelease,omitempty" doc:"End as deployed without going live"`
+	Production    bool   `json:"production,omitempty" doc:"Go live from any branch or tag"`
 }
 
 // StartedDeployment answers StartDeployment.

@@ -78,6 +78,6 @@ func (r remoteBuilds) Retry(ctx context.Context, p anchor.Project, id anchor.Dep
 		return d, err
 	}
 	return r.deploys.StartBuild(ctx, p.ID, deploy.BuildRequest{
-		Repository: repository, CommitSha: d.CommitSha, CommitMessage: d.CommitMessage, Branch: d.Branch, NoRelease: d.NoRelease,
+		Repository: repository, CommitSha: d.CommitSha, CommitMessage: d.CommitMessage, Branch: d.Branch, NoRelease: d.NoRelease, Production: !d.NoRelease,
 	})
 }
