@@ -163,7 +163,7 @@ func (a *account) startHandlers(binary string, env []string) {
 			t: a.t, name: f.FunctionName, binary: binary, env: own, timeout: time.Duration(f.Timeout) * time.Second,
 		}
 	}
-	for _, name := range []string{"deploy", "rollback", "domains", "api"} {
+	for _, name := range []string{"deploy", "rollback", "domains", "api", "crons"} {
 		if a.handlers["anchor-"+name] == nil {
 			a.t.Fatalf("the installation has no function anchor-%s: %v", name, slices.Collect(maps.Keys(a.handlers)))
 		}

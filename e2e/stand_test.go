@@ -8,8 +8,13 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
+	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
 // TestStand drives an installation on AWS from its plan to its removal, as a user does: bin/anchor,
@@ -26,6 +31,8 @@ func TestStand(t *testing.T) {
 		return
 	}
 	t.Run("rollback and promote by HTTP", app.rollsBack)
+	t.Run("cold starts after a rollback", app.countsColdStarts)
+	t.Run("a cron", app.runsCrons)
 	t.Run("an edge that does not know the release yet", app.agreesWithOldEdges)
 	t.Run("a call that is dropped after it took effect", app.survivesDrops)
 	t.Run("a switch that AWS refuses", app.undoesRefusedSwitches)
@@ -53,7 +60,7 @@ func (s *stand) bootstraps(t *testing.T) {
 	h := s.look(t)
 	roles := map[string]bool{}
 	for name, want := range map[string][2]int{
-		"anchor-deploy": {300, 512}, "anchor-rollback": {30, 256}, "anchor-domains": {30, 256}, "anchor-api": {30, 512},
+		"anchor-deploy": {300, 512}, "anchor-rollback": {30, 256}, "anchor-domains": {30, 256}, "anchor-api": {30, 512}, "anchor-crons": {900, 128},
 	} {
 		f := h.Functions[name]
 		if f.Runtime != "provided.al2023" || f.Timeout != want[0] || f.Memory != want[1] {
@@ -61,17 +68,20 @@ func (s *stand) bootstraps(t *testing.T) {
 		}
 		roles[f.Role] = true
 	}
-	if len(roles) != 4 {
+	if len(roles) != 5 {
 		t.Errorf("the handlers' roles are %v", roles)
 	}
 	for what, list := range map[string][]string{
-		"anchor-projects anchor-deployments anchor-domains": h.Tables, "anchor": h.APIs, "anchor-build": h.Builds, "anchor-reconcile": h.Rules,
+		"anchor-projects anchor-deployments anchor-domains": h.Tables, "anchor": h.APIs, "anchor-build": h.Builds, "anchor-reconcile anchor-alarm-fired": h.Rules,
 	} {
 		for name := range strings.FieldsSeq(what) {
 			if !slices.Contains(list, name) {
 				t.Errorf("%s is not in %v", name, list)
 			}
 		}
+	}
+	if !slices.Equal(h.ScheduleGroups, []string{"anchor"}) {
+		t.Errorf("the groups of schedules are %v", h.ScheduleGroups)
 	}
 	if code := s.call(t, http.MethodGet, "/projects", nil, nil); code != http.StatusOK {
 		t.Errorf("the API answers %d", code)
@@ -136,6 +146,68 @@ func (a *standApp) rollsBack(t *testing.T) {
 	if code := a.call(t, http.MethodPost, "/projects/shop/deployments/"+a.two.DeploymentID+"/promote", map[string]string{}, nil); code != 200 {
 		t.Errorf("promote answers %d", code)
 	}
+	a.wantLive(t, a.two)
+}
+
+// countsColdStarts rolls back to a deployment whose process has ended: the first request after the rollback
+// meets a process that began before it was sent.
+func (a *standApp) countsColdStarts(t *testing.T) {
+	var three deployed
+	a.must(t, &three, "deploy", "--prebuilt", tinyApp(t, "cold"), "--project", "shop")
+	end := func() {
+		t.Helper()
+		preview := a.get(t, a.site+"/__anchor/preview/"+a.two.DeploymentID)
+		cookie, _, _ := strings.Cut(preview.Header.Get("Set-Cookie"), ";")
+		a.get(t, a.site+"/crash", "Cookie", cookie)
+	}
+	first := func(headers ...string) string {
+		t.Helper()
+		asked := strconv.FormatInt(time.Now().UnixMilli(), 10)
+		return a.get(t, a.site+"/start", append(headers, "X-Asked", asked)...).Body
+	}
+	end()
+	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
+		t.Errorf("the rollback answers %d", code)
+	}
+	if got := first(); got != "warm" {
+		t.Errorf("the first request after a rollback meets a process that is %q", got)
+	}
+	end()
+	if got := first(); got != "cold" {
+		t.Errorf("a request to a function whose process has ended meets one that is %q", got)
+	}
+	a.wantLive(t, a.two)
+}
+
+// runsCrons deploys an app with crons, runs one by command, and rolls back to an app without any.
+func (a *standApp) runsCrons(t *testing.T) {
+	const path = "/cron?version=crons"
+	app := platformtest.NewApp("crons").Images("crons").
+		With(opennext.CronsFile, `[{"path": "`+path+`", "schedule": "0 5 1 * 1"}, {"path": "/none", "schedule": "0 5 * * *"}]`)
+	a.must(t, &struct{}{}, "env", "set", "CRON_SECRET=hidden", "--project", "shop")
+	a.must(t, &deployed{}, "deploy", "--prebuilt", app.Write(t), "--project", "shop")
+	eventually(t, "the schedules follow the deployment", func() bool { return len(a.look(t).Schedules) == 3 })
+	if out, errs, code := a.run(t, "crons", "run", path, "--project", "shop"); code != 0 {
+		t.Errorf("a cron ends with %d:\n%s%s", code, out, errs)
+	}
+	if out, errs, code := a.run(t, "crons", "run", "/none", "--project", "shop"); code == 0 || !strings.Contains(errs, "404") {
+		t.Errorf("a cron whose path is not there ends with %d:\n%s%s", code, out, errs)
+	}
+	var crons struct {
+		Items []struct {
+			Path    string
+			NextAt  int64
+			LastRun struct{ Status string }
+		}
+	}
+	if code := a.call(t, http.MethodGet, "/projects/shop/crons", nil, &crons); code != 200 || len(crons.Items) != 2 ||
+		crons.Items[0].LastRun.Status != "succeeded" || crons.Items[1].LastRun.Status != "failed" || crons.Items[0].NextAt == 0 {
+		t.Errorf("the crons answer %d: %+v", code, crons)
+	}
+	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
+		t.Errorf("the rollback answers %d", code)
+	}
+	eventually(t, "the schedules follow the rollback", func() bool { return len(a.look(t).Schedules) == 0 })
 	a.wantLive(t, a.two)
 }
 
@@ -316,7 +388,7 @@ func (s *stand) destroys(t *testing.T) {
 		"functions": slices.Collect(maps.Keys(h.Functions)), "buckets": slices.Collect(maps.Keys(h.Buckets)),
 		"distributions": slices.Collect(maps.Keys(h.Distributions)), "certificates": slices.Collect(maps.Keys(h.Certificates)),
 		"edge functions": h.EdgeFunctions, "stores": h.Stores, "queues": h.Queues, "tables": h.Tables, "roles": h.Roles, "stacks": h.Stacks,
-		"APIs": h.APIs, "build projects": h.Builds, "rules": h.Rules, "parameters": h.Parameters, "log groups": h.Logs,
+		"APIs": h.APIs, "build projects": h.Builds, "rules": h.Rules, "schedules": h.Schedules, "schedule groups": h.ScheduleGroups, "parameters": h.Parameters, "log groups": h.Logs,
 	} {
 		if len(left) > 0 {
 			t.Errorf("of the %s, %v are left", what, left)

@@ -38,6 +38,7 @@ type settings struct {
 	handler, version, installation                  string
 	keyParameter, deployer, buildProject            string
 	boundary, siteRole                              string
+	cronHandler, cronRole                           string // ARNs
 	projects, deployments, domains, assets, uploads string
 	site                                            aws.Site
 	secrets                                         aws.Generations
@@ -49,6 +50,7 @@ func read(env func(string) string) (s settings, err error) {
 	s = settings{
 		handler: cmp.Or(env("ANCHOR_HANDLER"), env("_HANDLER")), version: env("ANCHOR_VERSION"), installation: env("ANCHOR_INSTALLATION"),
 		keyParameter: env("ANCHOR_KEY_PARAMETER"), boundary: env("ANCHOR_SITE_BOUNDARY"), siteRole: env("ANCHOR_FUNCTION_ROLE"), deployer: env("ANCHOR_DEPLOY_FUNCTION"),
+		cronHandler: env("ANCHOR_CRONS_FUNCTION"), cronRole: env("ANCHOR_CRONS_ROLE"),
 		buildProject: env("ANCHOR_BUILD_PROJECT"), projects: env("PROJECTS_TABLE"), deployments: env("DEPLOYMENTS_TABLE"),
 		site: aws.Site{
 			ServerFunction: env("SERVER_FUNCTION_NAME"), ImageFunction: env("IMAGE_FUNCTION_NAME"),
@@ -145,6 +147,7 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 	cloud, err := aws.New(aws.Config{
 		AWS: c, Installation: s.installation, AssetsBucket: s.assets, ArtifactsBucket: s.uploads, Boundary: s.boundary, FunctionRole: s.siteRole, LogDays: s.logDays, Site: s.site,
 		Key: key, Secrets: s.secrets, Records: store, Settings: store, Notes: store, Leases: store, HTTP: probes,
+		Crons: store, CronHandler: s.cronHandler, CronRole: s.cronRole,
 		Tabs: time.Duration(s.skewHours) * time.Hour, Switched: lambda.AnnounceSwitches(lambdasdk.NewFromConfig(c), s.deployer),
 	})
 	if err != nil {
@@ -161,5 +164,6 @@ func (s settings) parts(c sdk.Config, key []byte, probes *http.Client) (lambda.P
 		},
 		Logs:     logtail.New(logtail.Config{Logs: cloudwatchlogs.NewFromConfig(c), Records: store}),
 		Dispatch: lambda.Dispatch(lambdasdk.NewFromConfig(c), s.deployer),
+		Crons:    store, DispatchCron: lambda.DispatchCron(lambdasdk.NewFromConfig(c), s.cronHandler),
 	}, nil
 }

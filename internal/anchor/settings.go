@@ -30,11 +30,15 @@ type Settings struct {
 
 // FunctionSettings are settings that each function may have for itself.
 type FunctionSettings struct {
-	Memory              int32  `json:"memory,omitempty" doc:"MB; it also sets the share of a processor"`
-	Timeout             int32  `json:"timeout,omitempty" doc:"Seconds; the default is the largest maxDuration of the function's routes, at least 30"`
-	ReservedConcurrency int32  `json:"reservedConcurrency,omitempty" doc:"How many instances are reserved, which is also the most that run"`
-	Tracing             string `json:"tracing,omitempty" enum:"active,passthrough" doc:"active: AWS X-Ray records requests"`
-	VPC                 *VPC   `json:"vpc,omitempty" doc:"The network that the function runs in"`
+	Memory              int32 `json:"memory,omitempty" doc:"MB; it also sets the share of a processor"`
+	Timeout             int32 `json:"timeout,omitempty" doc:"Seconds; the default is the largest maxDuration of the function's routes, at least 30"`
+	ReservedConcurrency int32 `json:"reservedConcurrency,omitempty" doc:"How many instances are reserved, which is also the most that run"`
+	// ProvisionedConcurrency belongs to the alias live: it follows each switch.
+	ProvisionedConcurrency int32    `json:"provisionedConcurrency,omitempty" doc:"How many instances of the live version are kept started, which costs by the hour"`
+	Tracing                string   `json:"tracing,omitempty" enum:"active,otel,passthrough" doc:"active: AWS X-Ray records requests; otel: the OpenTelemetry layer among layers does"`
+	Layers                 []string `json:"layers,omitempty" doc:"ARNs of versions of Lambda layers, in the functions' region and for their architecture"`
+	Wrapper                string   `json:"wrapper,omitempty" doc:"Script of a layer that starts the runtime; with tracing=otel the default is /opt/otel-handler"`
+	VPC                    *VPC     `json:"vpc,omitempty" doc:"The network that the function runs in"`
 }
 
 // VPC is where functions have network interfaces.
@@ -51,11 +55,8 @@ type Alarms struct {
 	DurationMS int32  `json:"durationMs,omitempty" doc:"Milliseconds that 95 of 100 invocations stay below"`
 }
 
-// The runtimes of Settings.Runtime.
-const (
-	RuntimeNode22 = "nodejs22.x"
-	RuntimeNode24 = "nodejs24.x"
-)
+// TracingOTel is the Tracing of a layer of OpenTelemetry.
+const TracingOTel = "otel"
 
 // The largest sizes that Lambda accepts (Lambda API, CreateFunction), and AWS's limit of tags.
 const (
@@ -63,6 +64,7 @@ const (
 	maxMemoryMB = 10240
 	maxTimeout  = 900
 	maxTags     = 40 // of 50; Anchor has its own
+	maxLayers   = 5
 
 	// maxRevalidation is the visibility timeout of the revalidation queue, which a function's timeout
 	// cannot exceed (Lambda: "Using Lambda with Amazon SQS").
@@ -76,6 +78,8 @@ var logRetention = []int32{
 
 var (
 	subnetID = regexp.MustCompile(`^subnet-[0-9a-f]{8,17}$`)
+	layerARN = regexp.MustCompile(`^arn:aws:lambda:[a-z0-9-]+:\d{12}:layer:[a-zA-Z0-9_-]+:\d+$`)
+	wrapper  = regexp.MustCompile(`^/opt/[a-zA-Z0-9_./-]+$`)
 	groupID  = regexp.MustCompile(`^sg-[0-9a-f]{8,17}$`)
 	keyARN   = regexp.MustCompile(`^arn:aws:kms:[a-z0-9-]+:\d{12}:(key|alias)/[a-zA-Z0-9/_-]+$`)
 	topicARN = regexp.MustCompile(`^arn:aws:sns:[a-z0-9-]+:\d{12}:[a-zA-Z0-9_-]+$`)
@@ -102,6 +106,9 @@ func CheckSettings(s Settings) error {
 			return badSettings("functions.revalidation.timeout is %d", timeout).Hintf("Its queue permits at most %d seconds.", maxRevalidation)
 		}
 	}
+	if err := s.checkTogether(); err != nil {
+		return err
+	}
 	switch {
 	case s.Architecture != "" && s.Architecture != "arm64" && s.Architecture != "x86_64":
 		return badSettings("architecture is %q", s.Architecture).Hintf("Use arm64 or x86_64.")
@@ -121,6 +128,23 @@ func CheckSettings(s Settings) error {
 	return s.Alarms.check()
 }
 
+// checkTogether refuses settings of a function that contradict each other.
+func (s Settings) checkTogether() error {
+	names := append([]string{ServerFunction}, slices.Sorted(maps.Keys(s.Functions))...)
+	for _, name := range names {
+		own := s.Of(name)
+		switch {
+		case own.ReservedConcurrency > 0 && own.ProvisionedConcurrency > own.ReservedConcurrency:
+			return badSettings("provisionedConcurrency of the function %s is %d, more than its reservedConcurrency of %d",
+				name, own.ProvisionedConcurrency, own.ReservedConcurrency).Hintf("Reserve as many at least.")
+		case own.Tracing == TracingOTel && len(own.Layers) == 0:
+			return badSettings("tracing of the function %s is otel, and layers names no layer of OpenTelemetry", name).
+				Hintf("Set layers to its ARN in your region and architecture: docs/aws.md, Settings of a project.")
+		}
+	}
+	return nil
+}
+
 func (f FunctionSettings) check(prefix string) error {
 	switch {
 	case f.Memory != 0 && (f.Memory < minMemoryMB || f.Memory > maxMemoryMB):
@@ -129,8 +153,20 @@ func (f FunctionSettings) check(prefix string) error {
 		return badSettings("%stimeout is %d", prefix, f.Timeout).Hintf("Lambda accepts 1 to %d seconds.", maxTimeout)
 	case f.ReservedConcurrency < 0:
 		return badSettings("%sreservedConcurrency is %d", prefix, f.ReservedConcurrency).Hintf("Use 1 or more; none removes the reservation.")
-	case f.Tracing != "" && f.Tracing != "active" && f.Tracing != "passthrough":
-		return badSettings("%stracing is %q", prefix, f.Tracing).Hintf("Use active or passthrough.")
+	case f.ProvisionedConcurrency < 0:
+		return badSettings("%sprovisionedConcurrency is %d", prefix, f.ProvisionedConcurrency).Hintf("Use 1 or more; none ends it.")
+	case f.Tracing != "" && f.Tracing != "active" && f.Tracing != TracingOTel && f.Tracing != "passthrough":
+		return badSettings("%stracing is %q", prefix, f.Tracing).Hintf("Use active, otel or passthrough.")
+	case len(f.Layers) > maxLayers:
+		return badSettings("%slayers has %d ARNs", prefix, len(f.Layers)).Hintf("Lambda accepts %d layers for a function.", maxLayers)
+	case f.Wrapper != "" && (!wrapper.MatchString(f.Wrapper) || strings.Contains(f.Wrapper, "..")):
+		return badSettings("%swrapper is %q", prefix, f.Wrapper).Hintf("Use the path of a layer's script, such as /opt/otel-handler.")
+	}
+	for _, arn := range f.Layers {
+		if !layerARN.MatchString(arn) {
+			return badSettings("%slayers has %q, which is not the ARN of a layer's version", prefix, arn).
+				Hintf("Use ARNs with a version, such as arn:aws:lambda:eu-central-1:123456789012:layer:NAME:1.")
+		}
 	}
 	if f.VPC == nil {
 		return nil
@@ -205,7 +241,7 @@ func ParseSettings(text []byte) (Settings, error) {
 }
 
 // Over returns s completed by base: where s sets nothing, base's value counts. Tags and functions are
-// merged by name; networks and alarms are replaced as a whole.
+// merged by name; networks, layers and alarms are replaced as a whole.
 func (s Settings) Over(base Settings) Settings {
 	s.FunctionSettings = s.FunctionSettings.Over(base.FunctionSettings)
 	s.Architecture, s.Runtime = cmp.Or(s.Architecture, base.Architecture), cmp.Or(s.Runtime, base.Runtime)
@@ -230,17 +266,26 @@ func (s Settings) Over(base Settings) Settings {
 func (f FunctionSettings) Over(base FunctionSettings) FunctionSettings {
 	return FunctionSettings{
 		Memory: cmp.Or(f.Memory, base.Memory), Timeout: cmp.Or(f.Timeout, base.Timeout),
-		ReservedConcurrency: cmp.Or(f.ReservedConcurrency, base.ReservedConcurrency),
-		Tracing:             cmp.Or(f.Tracing, base.Tracing), VPC: cmp.Or(f.VPC, base.VPC),
+		ReservedConcurrency:    cmp.Or(f.ReservedConcurrency, base.ReservedConcurrency),
+		ProvisionedConcurrency: cmp.Or(f.ProvisionedConcurrency, base.ProvisionedConcurrency),
+		Tracing:                cmp.Or(f.Tracing, base.Tracing), VPC: cmp.Or(f.VPC, base.VPC),
+		Layers: firstOf(f.Layers, base.Layers), Wrapper: cmp.Or(f.Wrapper, base.Wrapper),
 	}
 }
 
-// Of returns the settings of one function, by its name in the build. A reserved concurrency of the
-// whole project applies to the server function: reserved for each, it would be a multiple.
+func firstOf(own, base []string) []string {
+	if len(own) > 0 {
+		return own
+	}
+	return base
+}
+
+// Of returns the settings of one function, by its name in the build. A reserved or provisioned
+// concurrency of the whole project applies to the server function: for each, it would be a multiple.
 func (s Settings) Of(function string) FunctionSettings {
 	base := s.FunctionSettings
 	if function != ServerFunction {
-		base.ReservedConcurrency = 0
+		base.ReservedConcurrency, base.ProvisionedConcurrency = 0, 0
 	}
 	return s.Functions[function].Over(base)
 }

@@ -9,25 +9,31 @@ import (
 
 func TestParseSettings_RefusesWhatAWSRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"memory": 64}`:                                       "memory is 64",
-		`{"memory": "1G"}`:                                     "memory is a string",
-		`{"memori": 1024}`:                                     `unknown field "memori"`,
-		`{"timeout": 901}`:                                     "timeout is 901",
-		`{"architecture": "amd64"}`:                            `architecture is "amd64"`,
-		`{"runtime": "nodejs18.x"}`:                            `runtime is "nodejs18.x"`,
-		`{"logRetentionDays": 2}`:                              "logRetentionDays is 2",
-		`{"reservedConcurrency": -1}`:                          "reservedConcurrency is -1",
-		`{"tracing": "on"}`:                                    `tracing is "on"`,
-		`{"vpc": {"subnets": ["subnet-01234567"]}}`:            "vpc.securityGroups has 0 ids",
-		`{"vpc": {"subnets": ["a"], "securityGroups": ["b"]}}`: `vpc.subnets has "a"`,
-		`{"kmsKey": "alias/x"}`:                                "kmsKey is",
+		`{"memory": 64}`:                 "memory is 64",
+		`{"memory": "1G"}`:               "memory is a string",
+		`{"memori": 1024}`:               `unknown field "memori"`,
+		`{"timeout": 901}`:               "timeout is 901",
+		`{"architecture": "amd64"}`:      `architecture is "amd64"`,
+		`{"runtime": "nodejs18.x"}`:      `runtime is "nodejs18.x"`,
+		`{"logRetentionDays": 2}`:        "logRetentionDays is 2",
+		`{"reservedConcurrency": -1}`:    "reservedConcurrency is -1",
+		`{"provisionedConcurrency": -1}`: "provisionedConcurrency is -1",
+		`{"provisionedConcurrency": 3, "reservedConcurrency": 2}`: "more than its reservedConcurrency of 2",
+		`{"tracing": "otel"}`: "layers names no layer",
+		`{"layers": ["arn:aws:lambda:eu-central-1:123456789012:layer:x"]}`:          "not the ARN of a layer's version",
+		`{"layers": ["a", "a", "a", "a", "a", "a"]}`:                                "layers has 6 ARNs",
+		`{"wrapper": "/opt/../bin/sh"}`:                                             `wrapper is "/opt/../bin/sh"`,
+		`{"tracing": "on"}`:                                                         `tracing is "on"`,
+		`{"vpc": {"subnets": ["subnet-01234567"]}}`:                                 "vpc.securityGroups has 0 ids",
+		`{"vpc": {"subnets": ["a"], "securityGroups": ["b"]}}`:                      `vpc.subnets has "a"`,
+		`{"kmsKey": "alias/x"}`:                                                     "kmsKey is",
 		`{"webAcl": "arn:aws:wafv2:eu-central-1:123456789012:regional/webacl/a/b"}`: "webAcl is",
-		`{"tags": {"Project": "x"}}`:                                       "Anchor's own",
-		`{"tags": {"aws:x": "y"}}`:                                         "begins with aws:",
-		`{"alarms": {"topic": "arn:aws:sns:eu-central-1:123456789012:x"}}`: "no threshold",
-		`{"functions": {"revalidation": {"timeout": 181}}}`:                "revalidation.timeout is 181",
-		`{"functions": {"api": {"memory": 1}}}`:                            "functions.api.memory is 1",
-		`{"functions": {"api": {"runtime": "nodejs22.x"}}}`:                `unknown field "runtime"`,
+		`{"tags": {"Project": "x"}}`:                                                "Anchor's own",
+		`{"tags": {"aws:x": "y"}}`:                                                  "begins with aws:",
+		`{"alarms": {"topic": "arn:aws:sns:eu-central-1:123456789012:x"}}`:          "no threshold",
+		`{"functions": {"revalidation": {"timeout": 181}}}`:                         "revalidation.timeout is 181",
+		`{"functions": {"api": {"memory": 1}}}`:                                     "functions.api.memory is 1",
+		`{"functions": {"api": {"runtime": "nodejs22.x"}}}`:                         `unknown field "runtime"`,
 	} {
 		_, err := ParseSettings([]byte(text))
 		if CodeOf(err) != "bad_settings" || !strings.Contains(err.Error(), want) || HintOf(err) == "" {
@@ -37,7 +43,7 @@ func TestParseSettings_RefusesWhatAWSRefuses(t *testing.T) {
 }
 
 func TestSettings_Over(t *testing.T) {
-	set, err := ParseSettings([]byte(`{"memory": 2048, "timeout": 60, "tags": {"Team": "web", "Cost": "1"}, "reservedConcurrency": 5,
+	set, err := ParseSettings([]byte(`{"memory": 2048, "timeout": 60, "tags": {"Team": "web", "Cost": "1"}, "reservedConcurrency": 5, "provisionedConcurrency": 2,
 		"functions": {"api": {"memory": 512, "timeout": 90}}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +57,7 @@ func TestSettings_Over(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, want := range map[string]FunctionSettings{
-		ServerFunction: {Memory: 3072, Timeout: 60, ReservedConcurrency: 5},
+		ServerFunction: {Memory: 3072, Timeout: 60, ReservedConcurrency: 5, ProvisionedConcurrency: 2},
 		ImageFunction:  {Memory: 3072, Timeout: 60}, // a reservation is not multiplied
 		"api":          {Memory: 256, Timeout: 90},
 	} {
@@ -59,7 +65,7 @@ func TestSettings_Over(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"functions", "memory", "reservedConcurrency", "tags", "timeout"}, got.Names()); diff != "" {
+	if diff := cmp.Diff([]string{"functions", "memory", "provisionedConcurrency", "reservedConcurrency", "tags", "timeout"}, got.Names()); diff != "" {
 		t.Error(diff)
 	}
 }

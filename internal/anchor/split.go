@@ -46,7 +46,7 @@ type Evidence struct {
 	Seconds   int64      `json:"seconds" doc:"How long both were observed; a restart of the server begins again"`
 	Live      SplitShare `json:"live" doc:"The live deployment"`
 	Candidate SplitShare `json:"candidate" doc:"The other one"`
-	Finding   Finding    `json:"finding,omitempty" enum:"errors,latency" doc:"What is worse; absent when nothing is"`
+	Finding   Finding    `json:"finding,omitempty" enum:"errors,latency,alarm" doc:"What is worse; absent when nothing is. alarm: an alarm of the platform fired"`
 	Message   string     `json:"message,omitempty" doc:"The same in words"`
 }
 
@@ -66,6 +66,7 @@ type Finding string
 const (
 	WorseErrors  Finding = "errors"
 	WorseLatency Finding = "latency"
+	FiredAlarm   Finding = "alarm" // of the platform, see Settings.Alarms
 )
 
 // The bounds of a plan.

@@ -22,8 +22,8 @@ func (s *server) cronRoutes() {
 func (s *server) cronsOf(ctx context.Context, in InProject) (anchor.Project, error) {
 	p, err := s.Projects.Get(ctx, in.ProjectID)
 	if err == nil && s.Crons == nil {
-		err = newProblem(http.StatusNotImplemented, "no_crons", "this server does not run crons; only a server on one machine does",
-			"Request the path from a scheduler of the platform, for example Amazon EventBridge Scheduler.")
+		err = newProblem(http.StatusNotImplemented, "no_crons", "this server does not run crons",
+			"Upgrade the server.")
 	}
 	return p, err
 }

@@ -14,7 +14,7 @@ import (
 // The budget of an idle day of one project with two functions: all calls, and those to the API of
 // its KeyValueStore, of which 1,000 cost 1 USD.
 const (
-	idleCalls    = 9
+	idleCalls    = 11
 	idleKVSCalls = 2
 )
 

@@ -17,6 +17,7 @@ type note struct {
 	Slug         string `json:"slug"`
 	Distribution string `json:"distribution"` // id
 	Store        string `json:"store"`        // ARN of the KeyValueStore
+	Domain       string `json:"domain,omitempty"`
 	// ETag is that of the store after the last write that is no part of a switch. It spares a switch
 	// the call that reads it; when something wrote since, the switch takes three calls more.
 	ETag string `json:"etag,omitempty"`
@@ -80,7 +81,7 @@ func (p *Platform) putNote(ctx context.Context, id anchor.ProjectID, n note) err
 // note stores what Ensure created or found, if it is not noted yet. It returns an error when that
 // fails, because a note that stays wrong would cost every new process.
 func (p *Platform) note(ctx context.Context, project anchor.Project, site front.Site) error {
-	want := note{Slug: project.Slug, Distribution: site.Distribution, Store: site.Store}
+	want := note{Slug: project.Slug, Distribution: site.Distribution, Store: site.Store, Domain: site.Domain}
 	text, err := p.Notes.Note(ctx, project.ID)
 	have, _ := parseNote(text)
 	have.ETag = ""

@@ -56,7 +56,7 @@ func (p *Platform) Observe(ctx context.Context, live anchor.Live) (release.Obser
 		}
 	}
 	seen.Evidence = test.Evidence()
-	return seen, nil
+	return seen, p.addAlarms(ctx, project, live, &seen.Evidence)
 }
 
 // minuteCounts are the requests to both deployments of a split in one minute.

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -31,6 +32,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 	"github.com/anchor-deploy/anchor/internal/aws/function"
 	"github.com/anchor-deploy/anchor/internal/aws/role"
+	"github.com/anchor-deploy/anchor/internal/aws/schedule"
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
@@ -76,6 +78,9 @@ type Config struct {
 	Secrets         Generations
 	Records         Records
 	Settings        SettingsRecords
+	Crons           CronRecords
+	CronHandler     string // ARN of the handler that runs crons, and of the role with which schedules invoke it;
+	CronRole        string // "" where the stack is of an earlier version, which runs none
 	Notes           Notes
 	Leases          function.Leases
 	HTTP            *http.Client  // sends the probes; http.DefaultClient when nil
@@ -98,6 +103,7 @@ type Platform struct {
 	domains   *certificate.Domains
 	roles     *role.Roles
 	alarms    alarm.Alarms
+	schedules schedule.Schedules
 	s3        *s3.Client
 	metrics   *cloudwatch.Client
 	rounds    rounds
@@ -158,6 +164,9 @@ func New(c Config) (*Platform, error) {
 		Boundary: c.Boundary, Distribution: c.Site.Distribution,
 	})
 	p.alarms = alarm.Alarms{CloudWatch: cloudwatch.NewFromConfig(c.AWS), Installation: c.Installation}
+	p.schedules = schedule.Schedules{
+		Scheduler: scheduler.NewFromConfig(c.AWS), Group: c.Installation, Handler: c.CronHandler, Role: c.CronRole,
+	}
 	p.domains = certificate.New(certificate.Config{
 		ACM: acm.NewFromConfig(c.AWS), CloudFront: cloudfront.NewFromConfig(c.AWS), Installation: c.Installation,
 		Projects: c.Records, Distribution: p.distribution, Log: c.Log,
@@ -171,6 +180,11 @@ func (p *Platform) Domains() *certificate.Domains { return p.domains }
 func (p *Platform) distribution(ctx context.Context, project anchor.Project) (string, error) {
 	site, err := p.siteOf(ctx, project)
 	return site.Distribution, err
+}
+
+// Runtime returns the runtime of Lambda that a project's live deployment runs on.
+func (p *Platform) Runtime(ctx context.Context, project anchor.Project) (string, error) {
+	return p.functions.Runtime(ctx, project)
 }
 
 // project returns a project by its id. All names are made of its slug, which never changes.

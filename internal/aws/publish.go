@@ -15,9 +15,8 @@ import (
 
 // Check implements deploy.Limits.
 func (p *Platform) Check(ctx context.Context, a deploy.Artifact) error {
-	if len(a.Build.Crons) > 0 {
-		return anchor.Invalid("no_crons", "the app has %d crons, and an installation on AWS does not run them", len(a.Build.Crons)).
-			Hintf("Set \"crons\": [] in anchor.json, and request the paths from Amazon EventBridge Scheduler.")
+	if err := p.checkCrons(a); err != nil {
+		return err
 	}
 	file, err := function.SettingsOf(a)
 	if err != nil {
@@ -77,12 +76,15 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 	if err != nil {
 		return nil, err
 	}
-	wanted := function.Wanted{Env: p.environment(a, queue), Role: arn, Settings: settings}
+	wanted := function.Wanted{Env: p.environment(a, queue, settings), Role: arn, Settings: settings}
 	versions, err := p.functions.Publish(ctx, a, wanted, note)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.show(ctx, a, versions); err != nil {
+		return nil, err
+	}
+	if err := p.noteCronFunctions(ctx, a); err != nil {
 		return nil, err
 	}
 	if err := p.followFile(ctx, a); err != nil {
@@ -123,7 +125,7 @@ func (p *Platform) Probe(ctx context.Context, a deploy.Artifact, note deploy.Not
 
 // environment returns the variables of each function's version: the app's variables and,
 // overriding them, those by which OpenNext finds its cache and images (OPENNEXT.md, Environment).
-func (p *Platform) environment(a deploy.Artifact, queue string) map[string]map[string]string {
+func (p *Platform) environment(a deploy.Artifact, queue string, s anchor.Settings) map[string]map[string]string {
 	all := map[string]map[string]string{}
 	for _, f := range a.Build.Functions {
 		env := map[string]string{}
@@ -135,6 +137,7 @@ func (p *Platform) environment(a deploy.Artifact, queue string) map[string]map[s
 			env["REVALIDATION_QUEUE_URL"] = queue
 			env["REVALIDATION_QUEUE_REGION"] = p.AWS.Region
 		}
+		maps.Copy(env, function.WrapperEnv(s.Of(f.Name)))
 		env["NODE_ENV"] = "production"
 		env["ANCHOR_DEPLOYMENT_ID"] = string(a.Deployment.ID)
 		env["ANCHOR_ORIGIN_SECRET"] = p.secret(a.Project.ID)

@@ -68,7 +68,7 @@ func (p *Platform) reconcile(ctx context.Context, live anchor.Live) error {
 		return err
 	}
 	p.rounds.settle(now, p.Now())
-	return errors.Join(divisions.End(ctx, now), p.noteTabsOf(ctx, now), p.purgeAgain(ctx, now))
+	return errors.Join(divisions.End(ctx, now), p.noteTabsOf(ctx, now), p.followCrons(ctx, now), p.watchCandidate(ctx, now), p.purgeAgain(ctx, now))
 }
 
 // realign is Follow, except that it reads what CloudFront serves instead of remembering it.

@@ -76,7 +76,7 @@ func (p *Platform) ensureRole(ctx context.Context, a deploy.Artifact, s anchor.S
 }
 
 // ApplySettings applies the settings of a project that are no part of a version: log retention,
-// reserved concurrency, tags, alarms and web ACL. again also applies those that it applied before,
+// concurrency, tags, alarms and web ACL. again also applies those that it applied before,
 // in case that somebody else changed them. Before the first deployment there is nothing to apply them
 // to. A failure is stored too, for anchor projects settings to show.
 func (p *Platform) ApplySettings(ctx context.Context, id anchor.ProjectID, again bool) error {
@@ -173,10 +173,16 @@ func missing(applied, now anchor.Settings) anchor.Settings {
 		if now.Of(name).ReservedConcurrency != 0 {
 			f.ReservedConcurrency = 0
 		}
+		if now.Of(name).ProvisionedConcurrency != 0 {
+			f.ProvisionedConcurrency = 0
+		}
 		m.Functions[name] = f
 	}
 	if now.ReservedConcurrency != 0 {
 		m.ReservedConcurrency = 0
+	}
+	if now.ProvisionedConcurrency != 0 {
+		m.ProvisionedConcurrency = 0
 	}
 	return m
 }
@@ -185,18 +191,22 @@ func missing(applied, now anchor.Settings) anchor.Settings {
 func lasting(s anchor.Settings) anchor.Settings {
 	l := anchor.Settings{
 		LogRetentionDays: s.LogRetentionDays, KMSKey: s.KMSKey, WebACL: s.WebACL, Tags: s.Tags, Alarms: s.Alarms,
-		FunctionSettings: anchor.FunctionSettings{ReservedConcurrency: s.ReservedConcurrency},
+		FunctionSettings: concurrencyOf(s.FunctionSettings),
 	}
 	for name, f := range s.Functions {
-		if f.ReservedConcurrency == 0 {
+		if f.ReservedConcurrency == 0 && f.ProvisionedConcurrency == 0 {
 			continue
 		}
 		if l.Functions == nil {
 			l.Functions = map[string]anchor.FunctionSettings{}
 		}
-		l.Functions[name] = anchor.FunctionSettings{ReservedConcurrency: f.ReservedConcurrency}
+		l.Functions[name] = concurrencyOf(f)
 	}
 	return l
+}
+
+func concurrencyOf(f anchor.FunctionSettings) anchor.FunctionSettings {
+	return anchor.FunctionSettings{ReservedConcurrency: f.ReservedConcurrency, ProvisionedConcurrency: f.ProvisionedConcurrency}
 }
 
 // removeAlarms deletes the alarms of a project's functions.
@@ -209,5 +219,5 @@ func (p *Platform) removeAlarms(ctx context.Context, project anchor.Project) err
 	for name := range names {
 		all = append(all, alarm.Function{Name: name})
 	}
-	return p.alarms.Remove(ctx, project, all)
+	return errors.Join(p.alarms.Remove(ctx, project, all), p.alarms.Watch(ctx, project, all, alarm.Candidate{}, nil))
 }

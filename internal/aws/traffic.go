@@ -107,6 +107,8 @@ func (p *Platform) Purge(ctx context.Context, live anchor.Live) error {
 	both.Go(func() error { return p.front.Purge(bound, project, live) })
 	both.Go(func() error { return p.domains.Purge(bound, project, live) })
 	both.Go(func() error { return p.noteTabs(bound, live) })
+	both.Go(func() error { return p.followCrons(bound, live) })
+	both.Go(func() error { return p.watchCandidate(bound, live) })
 	err = both.Wait()
 	p.noteETag(ctx, live.ProjectID)
 	return err

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws"
@@ -70,7 +71,8 @@ func installationWith(t *testing.T, probe time.Duration) *installation {
 		must(t, awstest.Made(err))
 	}
 	in.makeTables(t)
-	var err error
+	_, err := scheduler.NewFromConfig(in.Config()).CreateScheduleGroup(t.Context(), &scheduler.CreateScheduleGroupInput{Name: sdk.String("anchor")})
+	must(t, awstest.Made(err))
 	in.bundles, err = artifacts.Open(artifacts.Config{S3: in.s3, Bucket: artifactsBucket, Dir: t.TempDir()})
 	must(t, err)
 	t.Cleanup(func() { must(t, in.bundles.Close()) })
@@ -118,12 +120,14 @@ func (in *installation) with(t *testing.T, change func(*aws.Config)) *aws.Platfo
 	store := func(c sdk.Config) *dynamo.Store { return dynamo.New(dynamodb.NewFromConfig(c), tables) }
 	c := aws.Config{
 		AWS: in.Config(), Installation: "anchor", AssetsBucket: assetsBucket, ArtifactsBucket: artifactsBucket,
-		Boundary: "arn:aws:iam::" + in.Account + ":policy/anchor-sites",
-		Key:      bytes.Repeat([]byte{7}, 32),
-		HTTP:     in.client, ProbeLimit: in.probe,
+		Boundary:    "arn:aws:iam::" + in.Account + ":policy/anchor-sites",
+		CronHandler: "arn:aws:lambda:" + awstest.Region + ":" + in.Account + ":function:anchor-crons",
+		CronRole:    "arn:aws:iam::" + in.Account + ":role/anchor-schedules",
+		Key:         bytes.Repeat([]byte{7}, 32),
+		HTTP:        in.client, ProbeLimit: in.probe,
 	}
 	change(&c)
-	c.Settings, c.Leases = store(c.AWS), store(c.AWS)
+	c.Settings, c.Leases, c.Crons = store(c.AWS), store(c.AWS), store(c.AWS)
 	if c.Notes == nil {
 		c.Notes = store(c.AWS)
 	}
@@ -141,8 +145,21 @@ func (in *installation) harness() platformtest.Harness {
 		Do:         in.front.RoundTrip,
 		ReadCache:  in.readCache,
 		WriteCache: in.writeCache,
+		Sizes:      in.sizes,
 		Reopen:     func(t *testing.T) platformtest.Platform { return in.process(t, in.Config()) },
 	}
+}
+
+// sizes asks Lambda by its own client.
+func (in *installation) sizes(t *testing.T, function string) (memory, timeout int32) {
+	t.Helper()
+	name := "anchor-shop-" + function
+	if function == anchor.ServerFunction {
+		name = "anchor-shop-server"
+	}
+	c, err := in.lambda.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name, Qualifier: sdk.String(anchor.LiveAlias)})
+	must(t, err)
+	return *c.MemorySize, *c.Timeout
 }
 
 // cacheKey returns the key under which OpenNext's functions find an entry; it begins with

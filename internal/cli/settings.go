@@ -23,8 +23,12 @@ const settingNames = `  memory=MB                     128 to 10240; also sets th
   runtime=NAME                  nodejs22.x or nodejs24.x
   vpc.subnets=ID,ID             with vpc.securityGroups=ID,ID
   tracing=active                AWS X-Ray records requests
+  tracing=otel                  OpenTelemetry does, by a layer
+  layers=ARN,ARN                versions of Lambda layers
+  wrapper=PATH                  script of a layer, default /opt/otel-handler
   kmsKey=ARN                    encrypts environment variables and logs
   reservedConcurrency=N         of the server function
+  provisionedConcurrency=N      instances of its live version, always started
   logRetentionDays=DAYS
   webAcl=ARN                    AWS WAF web ACL of scope CLOUDFRONT
   tags.NAME=VALUE
@@ -32,15 +36,15 @@ const settingNames = `  memory=MB                     128 to 10240; also sets th
   alarms.throttles=N            refused invocations in five minutes
   alarms.durationMs=MS          the 95th percentile
   alarms.topic=ARN              SNS topic to notify
-  functions.NAME.memory=MB      for one function; likewise timeout, vpc, tracing
-                                and reservedConcurrency`
+  functions.NAME.memory=MB      for one function; likewise timeout, vpc,
+                                tracing, layers, wrapper and the concurrency`
 
 func (s *shell) setSettingsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "set NAME=VALUE...", Short: "Set settings for AWS; the ones that are not named stay", Args: cobra.ArbitraryArgs,
 		Long: "Sets settings of a project on AWS. The value none removes a setting, which then\n" +
 			"has its default. Those of the key aws in anchor.json take precedence.\n\n" + settingNames + "\n\n" +
-			"The first seven apply from the next deployment on, as part of its version; the\n" +
+			"Those up to kmsKey apply from the next deployment on, as part of its version; the\n" +
 			"others are applied at once.",
 		Example: "  anchor projects set memory=2048 timeout=60\n  anchor projects set functions.api.memory=512 tracing=none",
 		RunE:    func(cmd *cobra.Command, args []string) error { return s.setSettings(cmd.Context(), args) },
@@ -94,14 +98,15 @@ func (s *shell) setSettings(ctx context.Context, args []string) error {
 // isIncomplete reports whether an error may vanish with the settings that the server has.
 func isIncomplete(err error) bool {
 	text := err.Error()
-	return strings.Contains(text, "vpc.") && strings.Contains(text, "has 0 ids") || strings.Contains(text, "alarms has no threshold")
+	return strings.Contains(text, "vpc.") && strings.Contains(text, "has 0 ids") || strings.Contains(text, "alarms has no threshold") ||
+		strings.Contains(text, "layers names no layer")
 }
 
 // listSettings and textSettings are the last parts of names whose values are lists and texts; those of
 // the others are numbers.
 var (
-	listSettings = []string{"subnets", "securityGroups"}
-	textSettings = []string{"architecture", "runtime", "tracing", "kmsKey", "webAcl", "topic"}
+	listSettings = []string{"subnets", "securityGroups", "layers"}
+	textSettings = []string{"architecture", "runtime", "tracing", "wrapper", "kmsKey", "webAcl", "topic"}
 )
 
 // applySettings returns the settings with those that args name, each NAME=VALUE, checked.

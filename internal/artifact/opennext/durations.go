@@ -52,7 +52,7 @@ func MaxDurations(tree fs.FS, b anchor.Build) (map[string]int32, error) {
 		if options.MaxDuration < 1 {
 			continue
 		}
-		function := functionOf(b, routePath(route))
+		function := FunctionOf(b, b.BasePath+routePath(route))
 		longest[function] = max(longest[function], int32(min(options.MaxDuration, 1<<20)))
 	}
 	return longest, nil
@@ -68,9 +68,10 @@ func routePath(name string) string {
 	return path.Join("/", name)
 }
 
-// functionOf returns the function that the first matching route of the build leads to.
-func functionOf(b anchor.Build, at string) string {
-	at = strings.TrimPrefix(b.BasePath+at, "/")
+// FunctionOf returns the function that answers a path: that of the build's first matching route that has
+// one, else the server function.
+func FunctionOf(b anchor.Build, at string) string {
+	at = strings.TrimPrefix(at, "/")
 	for _, r := range b.Routes {
 		pattern := regexp.QuoteMeta(strings.TrimPrefix(r.Pattern, "/"))
 		pattern = strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(pattern)

@@ -29,7 +29,7 @@ type kind struct {
 	suffix, metric, about string
 	threshold             float64
 	percentile            string // "" for a sum
-	alias                 bool   // the metric is that of the alias live: of requests to the site
+	alias                 bool   // the metric is that of an alias: live, of requests to the site
 }
 
 // kindsOf returns the alarms that a function can have. Those with a threshold of 0 are not wanted. A
@@ -64,7 +64,7 @@ func (s Alarms) Apply(ctx context.Context, p anchor.Project, functions []Functio
 		for i, k := range kindsOf(now, f.HasURL) {
 			switch {
 			case k.threshold > 0:
-				failed = errors.Join(failed, s.put(ctx, p, f.Name, k, now.Topic))
+				failed = errors.Join(failed, s.put(ctx, p, f.Name, f.Name+k.suffix, anchor.LiveAlias, k, now.Topic))
 			case kindsOf(before, f.HasURL)[i].threshold > 0:
 				unwanted = append(unwanted, f.Name+k.suffix)
 			}
@@ -73,17 +73,18 @@ func (s Alarms) Apply(ctx context.Context, p anchor.Project, functions []Functio
 	return explain(errors.Join(failed, s.delete(ctx, unwanted)), "set the alarms of "+p.Slug)
 }
 
-func (s Alarms) put(ctx context.Context, p anchor.Project, function string, k kind, topic string) error {
+// put creates an alarm of a function. Where its kind looks at an alias, it looks at the one of that name.
+func (s Alarms) put(ctx context.Context, p anchor.Project, function, name, alias string, k kind, topic string) error {
 	dimension := func(name, value string) types.Dimension { return types.Dimension{Name: &name, Value: &value} }
 	in := &cloudwatch.PutMetricAlarmInput{
-		AlarmName: sdk.String(function + k.suffix), AlarmDescription: sdk.String(function + ": " + k.about + " (anchor projects set)"),
+		AlarmName: &name, AlarmDescription: sdk.String(function + ": " + k.about + " (anchor projects set)"),
 		Namespace: sdk.String("AWS/Lambda"), MetricName: &k.metric, Dimensions: []types.Dimension{dimension("FunctionName", function)},
 		Period: sdk.Int32(period), EvaluationPeriods: sdk.Int32(1), Threshold: &k.threshold,
 		ComparisonOperator: types.ComparisonOperatorGreaterThanOrEqualToThreshold,
 		TreatMissingData:   sdk.String("notBreaching"), // a site without visitors is not broken
 	}
 	if k.alias {
-		in.Dimensions = append(in.Dimensions, dimension("Resource", function+":"+anchor.LiveAlias))
+		in.Dimensions = append(in.Dimensions, dimension("Resource", function+":"+alias))
 	}
 	if k.percentile != "" {
 		in.ExtendedStatistic = &k.percentile

@@ -1,6 +1,7 @@
 package dynamo
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 
@@ -19,6 +20,11 @@ const (
 	eventPrefix   = "EVENT#"
 	releasePrefix = "RELEASE#"
 	hostPrefix    = "HOST#"
+
+	cronPrefix      = "CRON#"
+	cronRunPrefix   = "CRONRUN#"
+	cronPausePrefix = "CRONPAUSE#"
+	cronLockPrefix  = "CRONLOCK#"
 )
 
 // removedPrefix begins the partition key of an id that was deleted.
@@ -74,6 +80,29 @@ func (t Tables) settingsKey(p anchor.ProjectID) address {
 	return address{t.Projects, ofProject(p), "SETTINGS"}
 }
 
+// cronKey is the address of the time up to which the runs of a cron are accounted for.
+func (t Tables) cronKey(p anchor.ProjectID, c anchor.Cron) address {
+	return address{t.Projects, ofProject(p), cronPrefix + shortDigest(c.Path+"\x00"+c.Schedule)}
+}
+
+func (t Tables) cronRunKey(p anchor.ProjectID, run string) address {
+	return address{t.Projects, ofProject(p), cronRunPrefix + run}
+}
+
+func (t Tables) cronPauseKey(p anchor.ProjectID, path string) address {
+	return address{t.Projects, ofProject(p), cronPausePrefix + shortDigest(path)}
+}
+
+func (t Tables) cronLockKey(p anchor.ProjectID, path string) address {
+	return address{t.Projects, ofProject(p), cronLockPrefix + shortDigest(path)}
+}
+
+// shortDigest stands for a text that a key has no room for.
+func shortDigest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:16])
+}
+
 func (t Tables) leaseKey(p anchor.ProjectID) address {
 	return address{t.Projects, "LEASE", "LEASE#" + string(p)}
 }
@@ -105,6 +134,11 @@ func (t Tables) lockedEnv(d anchor.DeploymentID) address {
 // buildKey is the address of the note about the deployment's build.
 func (t Tables) buildKey(d anchor.DeploymentID) address {
 	return address{t.Deployments, ofDeployment(d), "BUILD"}
+}
+
+// cronFunctionsKey is the address of the functions that answer the deployment's crons.
+func (t Tables) cronFunctionsKey(d anchor.DeploymentID) address {
+	return address{t.Deployments, ofDeployment(d), "CRONS"}
 }
 
 // orderedKey is the address of the item that names a deployment of the project by its Order.

@@ -20,6 +20,10 @@
 //	             PROJECT#<p>  ENV                   the environment, one attribute for each variable
 //	             PROJECT#<p>  VALUE#<set>#<name>    a large value of it
 //	             PROJECT#<p>  NOTE                  the platform's note about it
+//	             PROJECT#<p>  CRON#<digest>         a cron, and up to when its runs are accounted for
+//	             PROJECT#<p>  CRONRUN#<id>          a run of a cron
+//	             PROJECT#<p>  CRONPAUSE#<digest>    that a path is not requested on its schedule
+//	             PROJECT#<p>  CRONLOCK#<digest>     which run requests a path
 //	             SHA256       SHA256#<hex>          a token
 //	             TOKEN        TOKEN#<id>            the hash of a token
 //	             REMOVED#<p>  REMOVED               that the project was deleted
@@ -28,6 +32,7 @@
 //	             DEPLOY#<id>  EVENT#<seq>           an event
 //	             DEPLOY#<id>  ENV                   its locked environment
 //	             DEPLOY#<id>  BUILD                 the platform's note about its build
+//	             DEPLOY#<id>  CRONS                 which functions answer its crons
 //	             PROJECT#<p>  ORDER#<order>         that it belongs to the project, and its place there
 //	             PROJECT#<p>  DEPLOY#<id>           the same, for a deployment from before there was an Order
 //	             PROJECT#<p>  KEPT#<id>             that it can serve

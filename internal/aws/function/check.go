@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"regexp"
@@ -39,8 +40,30 @@ func (f *Functions) Check(a deploy.Artifact, file, set anchor.Settings) error {
 	if err := f.checkFunctionNames(a, file); err != nil {
 		return err
 	}
-	_, _, err := architectureOf(a, file.Over(set))
+	settings := file.Over(set)
+	if err := f.checkSettings(settings); err != nil {
+		return err
+	}
+	_, _, err := architectureOf(a, settings)
 	return err
+}
+
+// checkSettings refuses what both sources of settings say together, and layers that the functions cannot
+// have.
+func (f *Functions) checkSettings(s anchor.Settings) error {
+	if err := anchor.CheckSettings(s); err != nil {
+		return err
+	}
+	for _, own := range append(slices.Collect(maps.Values(s.Functions)), s.FunctionSettings) {
+		for _, arn := range own.Layers {
+			region := f.Lambda.Options().Region
+			if parts := strings.Split(arn, ":"); parts[3] != region {
+				return anchor.Invalid("layer_elsewhere", "the layer %s is in %s, and the functions are in %s", arn, parts[3], region).
+					Hintf("Lambda accepts layers of the same region only: set layers to the layer's ARN in %s.", region)
+			}
+		}
+	}
+	return nil
 }
 
 // CheckManifest refuses an artifact before its files are sent, if Check would refuse it for the
@@ -131,7 +154,7 @@ func checkEnv(vars map[string]string, limit int) error {
 			return anchor.Invalid("bad_env", "Lambda does not allow the environment variable %s", name).
 				Hintf("Rename it: at least two letters, digits and underscores, beginning with a letter, and not LAMBDA_.")
 		}
-		if strings.HasPrefix(name, "AWS_") {
+		if strings.HasPrefix(name, "AWS_") && name != wrapperEnv {
 			return anchor.Invalid("reserved_env", "%s cannot be set on this platform, because Lambda sets AWS_* itself and OpenNext's cache clients read it", name).
 				Hintf("Remove it: `anchor env rm %s`. For an AWS client of the app, store the value under another name and pass it to the client's constructor.", name)
 		}

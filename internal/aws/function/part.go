@@ -39,6 +39,12 @@ type bundled struct {
 // deploymentAlias is the alias that refers to a deployment's version.
 func deploymentAlias(d anchor.DeploymentID) string { return "d-" + string(d) }
 
+// AliasOf returns the name of the alias by which requests reach a deployment in particular.
+func AliasOf(d anchor.DeploymentID) string { return deploymentAlias(d) }
+
+// NameOf returns the name in Lambda of a project's function, by its name in the build.
+func (f *Functions) NameOf(p anchor.Project, name string) string { return f.functionName(p, name) }
+
 // namePrefix is the prefix of the names of all functions of a project.
 func (f *Functions) namePrefix(p anchor.Project) string { return f.Installation + "-" + p.Slug + "-" }
 

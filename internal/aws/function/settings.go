@@ -41,13 +41,14 @@ func (f *Functions) NamesOf(ctx context.Context, p anchor.Project) (map[string]s
 }
 
 // Apply gives a function in Lambda the settings that are no part of a version: log retention, the key
-// of the log, reserved concurrency and tags. before are those that it has; what they have and now
+// of the log, reserved and provisioned concurrency, and tags. before are those that it has; what they have and now
 // has not goes back to its default. What others have set stays.
 func (f *Functions) Apply(ctx context.Context, function, name string, before, now anchor.Settings) error {
 	return errors.Join(
 		explainFailure(f.applyRetention(ctx, function, before, now), "set how long the log of function %s is kept", function),
 		explainFailure(f.applyLogKey(ctx, function, before, now), "set the key of the log of function %s", function),
 		explainFailure(f.applyConcurrency(ctx, function, before.Of(name), now.Of(name)), "reserve concurrency for function %s", function),
+		explainFailure(f.applyProvisioned(ctx, function, before.Of(name), now.Of(name)), "keep instances of function %s started", function),
 		explainFailure(f.applyTags(ctx, function, before.Tags, now.Tags), "tag function %s", function),
 	)
 }
@@ -89,6 +90,26 @@ func (f *Functions) applyConcurrency(ctx context.Context, function string, befor
 		return err
 	}
 	_, err := f.Lambda.DeleteFunctionConcurrency(ctx, &lambda.DeleteFunctionConcurrencyInput{FunctionName: &function})
+	return err
+}
+
+// applyProvisioned sets how many instances of the live version Lambda keeps started. The alias has them, so that
+// Lambda moves them with it; until they have started, the instances that Prepare started answer.
+func (f *Functions) applyProvisioned(ctx context.Context, function string, before, now anchor.FunctionSettings) error {
+	live := sdk.String(anchor.LiveAlias)
+	switch {
+	case now.ProvisionedConcurrency == before.ProvisionedConcurrency:
+		return nil
+	case now.ProvisionedConcurrency > 0:
+		_, err := f.Lambda.PutProvisionedConcurrencyConfig(ctx, &lambda.PutProvisionedConcurrencyConfigInput{
+			FunctionName: &function, Qualifier: live, ProvisionedConcurrentExecutions: &now.ProvisionedConcurrency,
+		})
+		return err
+	}
+	_, err := f.Lambda.DeleteProvisionedConcurrencyConfig(ctx, &lambda.DeleteProvisionedConcurrencyConfigInput{FunctionName: &function, Qualifier: live})
+	if isMissing(err) { // with the alias
+		return nil
+	}
 	return err
 }
 

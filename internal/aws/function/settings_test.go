@@ -5,7 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	sdk "github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 	"github.com/anchor-deploy/anchor/internal/aws/function"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
@@ -18,6 +22,7 @@ type configured struct {
 	KMSKeyArn           string
 	TracingConfig       struct{ Mode string }
 	VpcConfig           struct{ SubnetIds, SecurityGroupIds []string }
+	Layers              []struct{ Arn string }
 }
 
 func (s *stand) configured(t *testing.T, name string) (c configured) {
@@ -32,8 +37,9 @@ func (s *stand) configured(t *testing.T, name string) (c configured) {
 // they are removed.
 func TestPublish_HasSettings(t *testing.T) {
 	s, p := newStand(t), newProject()
+	const layer = "arn:aws:lambda:eu-central-1:123456789012:layer:otel-arm64:3"
 	const key = "arn:aws:kms:eu-central-1:123456789012:key/01234567-0123-0123-0123-0123456789ab"
-	set, err := anchor.ParseSettings([]byte(`{"memory": 2048, "timeout": 60, "runtime": "nodejs22.x", "kmsKey": "` + key + `",
+	set, err := anchor.ParseSettings([]byte(`{"memory": 2048, "timeout": 60, "runtime": "nodejs22.x", "kmsKey": "` + key + `", "tracing": "otel", "layers": ["` + layer + `"],
 		"functions": {"imageOptimizer": {"memory": 512, "tracing": "active",
 			"vpc": {"subnets": ["subnet-01234567", "subnet-89abcdef"], "securityGroups": ["sg-01234567"]}}}}`))
 	must(t, err)
@@ -48,7 +54,8 @@ func TestPublish_HasSettings(t *testing.T) {
 	}
 	publish(set)
 	server, image := s.configured(t, "anchor-"+p.Slug+"-server"), s.configured(t, "anchor-"+p.Slug+"-image")
-	if server.MemorySize != 2048 || server.Timeout != 60 || server.Runtime != "nodejs22.x" || server.KMSKeyArn != key || server.TracingConfig.Mode == "Active" {
+	if server.MemorySize != 2048 || server.Timeout != 60 || server.Runtime != "nodejs22.x" || server.KMSKeyArn != key || server.TracingConfig.Mode != "Active" ||
+		len(server.Layers) != 1 || server.Layers[0].Arn != layer {
 		t.Errorf("the server function is %+v", server)
 	}
 	if image.MemorySize != 512 || image.Timeout != 60 || image.TracingConfig.Mode != "Active" || len(image.VpcConfig.SubnetIds) != 2 || len(image.VpcConfig.SecurityGroupIds) != 1 {
@@ -58,7 +65,7 @@ func TestPublish_HasSettings(t *testing.T) {
 	for _, name := range []string{"anchor-" + p.Slug + "-server", "anchor-" + p.Slug + "-image"} {
 		c := s.configured(t, name)
 		if c.MemorySize != function.MemoryMB || c.Timeout != function.TimeoutSeconds || c.Runtime != "nodejs24.x" || c.KMSKeyArn != "" ||
-			c.TracingConfig.Mode == "Active" || len(c.VpcConfig.SubnetIds) != 0 {
+			c.TracingConfig.Mode == "Active" || len(c.VpcConfig.SubnetIds) != 0 || len(c.Layers) != 0 {
 			t.Errorf("without settings %s is %+v", name, c)
 		}
 	}
@@ -67,9 +74,10 @@ func TestPublish_HasSettings(t *testing.T) {
 // TestApply_FollowsSettings: what is no part of a version is applied to the function, and removed again.
 func TestApply_FollowsSettings(t *testing.T) {
 	s, p := newStand(t), newProject()
-	s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
+	d := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))
+	s.route(t, p, d, 1)
 	name := "anchor-" + p.Slug + "-server"
-	set, err := anchor.ParseSettings([]byte(`{"reservedConcurrency": 7, "logRetentionDays": 90, "tags": {"Team": "web"}}`))
+	set, err := anchor.ParseSettings([]byte(`{"reservedConcurrency": 7, "provisionedConcurrency": 3, "logRetentionDays": 90, "tags": {"Team": "web"}}`))
 	must(t, err)
 	must(t, s.Apply(t.Context(), name, anchor.ServerFunction, anchor.Settings{}, set))
 	seen := func() string {
@@ -83,7 +91,17 @@ func TestApply_FollowsSettings(t *testing.T) {
 			t.Errorf("%s is not in %s", want, got)
 		}
 	}
-	must(t, s.Apply(t.Context(), name, anchor.ServerFunction, set, anchor.Settings{}))
+	kept := s.cloud.CLI(t, "lambda", "get-provisioned-concurrency-config", "--function-name", name, "--qualifier", anchor.LiveAlias)
+	if !strings.Contains(kept, `"RequestedProvisionedConcurrentExecutions": 3`) {
+		t.Errorf("kept started are %s", kept)
+	}
+	for range 2 {
+		must(t, s.Apply(t.Context(), name, anchor.ServerFunction, set, anchor.Settings{}))
+	}
+	_, err = s.Lambda.GetProvisionedConcurrencyConfig(t.Context(), &lambda.GetProvisionedConcurrencyConfigInput{FunctionName: &name, Qualifier: sdk.String(anchor.LiveAlias)})
+	if !awserr.Is(err, "ProvisionedConcurrencyConfigNotFoundException") {
+		t.Errorf("without the setting there is %v", err)
+	}
 	for _, gone := range []string{"ReservedConcurrentExecutions", "Team", `"retentionInDays": 90`} {
 		if got := seen(); strings.Contains(got, gone) && (gone != `"retentionInDays": 90` || s.LogDays != 0) {
 			t.Errorf("%s is still in %s", gone, got)

@@ -26,6 +26,7 @@ type shape struct {
 	role    string
 	vpc     anchor.VPC
 	tracing types.TracingMode
+	layers  []string
 	kmsKey  string
 }
 
@@ -54,7 +55,8 @@ func shapesOf(a deploy.Artifact, w Wanted) (func(name string) shape, error) {
 		if name == Revalidation { // its queue hides a message for that long, and no longer
 			s.timeout = cmp.Or(w.Settings.Functions[name].Timeout, TimeoutSeconds)
 		}
-		if own.Tracing == "active" {
+		s.layers = own.Layers
+		if own.Tracing == "active" || own.Tracing == anchor.TracingOTel {
 			s.tracing = types.TracingModeActive
 		}
 		if own.VPC != nil {
@@ -88,7 +90,7 @@ var permits24 = regexp.MustCompile(`^\s*(\*|>=?\s*v?([0-9]|1[0-9]|2[0-4])(\.[0-9
 func (s shape) covers(have *configuration) bool {
 	return have.Runtime == s.runtime && sdk.ToString(have.Role) == s.role &&
 		sdk.ToInt32(have.MemorySize) == s.memory && sdk.ToInt32(have.Timeout) == s.timeout &&
-		s.network(have) == nil && s.traces(have) == nil && s.key(have) == nil
+		s.network(have) == nil && s.traces(have) == nil && s.key(have) == nil && s.stack(have) == nil
 }
 
 // network returns what changes the network of a function, or nil when it has the shape's. have is
@@ -119,6 +121,38 @@ func (s shape) traces(have *configuration) *types.TracingConfig {
 		return nil
 	}
 	return &types.TracingConfig{Mode: s.tracing}
+}
+
+// stack is network for the layers, whose order counts. It is nil when the function has them.
+func (s shape) stack(have *configuration) []string {
+	var now []string
+	if have != nil {
+		for _, layer := range have.Layers {
+			now = append(now, sdk.ToString(layer.Arn))
+		}
+	}
+	if slices.Equal(now, s.layers) {
+		return nil
+	}
+	return append([]string{}, s.layers...) // an empty list removes them
+}
+
+// wrapperEnv names the script that starts the runtime (Lambda: "Modifying the runtime environment").
+const wrapperEnv = "AWS_LAMBDA_EXEC_WRAPPER"
+
+// otelWrapper is the script of the layers of AWS's distribution of OpenTelemetry.
+const otelWrapper = "/opt/otel-handler"
+
+// WrapperEnv returns the variable by which a function's runtime starts with the wrapper of its settings,
+// none without one.
+func WrapperEnv(s anchor.FunctionSettings) map[string]string {
+	switch {
+	case s.Wrapper != "":
+		return map[string]string{wrapperEnv: s.Wrapper}
+	case s.Tracing == anchor.TracingOTel:
+		return map[string]string{wrapperEnv: otelWrapper}
+	}
+	return nil
 }
 
 // key is network for the key of the environment variables. "" is AWS's own key.

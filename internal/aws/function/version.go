@@ -118,7 +118,7 @@ func (j *job) createFunction(ctx context.Context) error {
 		Runtime:       j.shape.runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.shape.role,
 		MemorySize: &j.shape.memory, Timeout: &j.shape.timeout,
 		Environment: &types.Environment{Variables: j.vars},
-		VpcConfig:   j.shape.network(nil), TracingConfig: j.shape.traces(nil), KMSKeyArn: j.shape.key(nil),
+		VpcConfig:   j.shape.network(nil), TracingConfig: j.shape.traces(nil), KMSKeyArn: j.shape.key(nil), Layers: j.shape.stack(nil),
 	})
 	return err
 }
@@ -148,7 +148,7 @@ func (j *job) updateConfiguration(ctx context.Context, have *configuration) erro
 		FunctionName: &j.function, Runtime: j.shape.runtime, Handler: sdk.String(j.lambdaHandler()), Role: &j.shape.role,
 		MemorySize: &j.shape.memory, Timeout: &j.shape.timeout,
 		Environment: &types.Environment{Variables: j.vars}, RevisionId: have.RevisionId,
-		VpcConfig: j.shape.network(have), TracingConfig: j.shape.traces(have), KMSKeyArn: j.shape.key(have),
+		VpcConfig: j.shape.network(have), TracingConfig: j.shape.traces(have), KMSKeyArn: j.shape.key(have), Layers: j.shape.stack(have),
 	})
 	return err
 }

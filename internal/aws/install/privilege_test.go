@@ -48,9 +48,14 @@ var handlers = map[string][]runs{
 		{certificate, []string{"Ensure", "Import", "Release", "Attach", "Detach", "Target"}},
 		{platform, []string{"ReadKey", "distribution"}},
 	},
+	"CronsRole": {
+		{records, []string{"Project", "Live", "Deployment", "SeenCrons", "ClaimCron", "EndCronRun", "PausedCrons", "LockCron", "UnlockCron",
+			"TakeCronRun", "PruneCronRuns", "LockedEnv", "CronFunctions", "Note"}},
+		{platform, []string{"ReadKey", "AskCron"}},
+	},
 	"ApiRole": {
-		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
-		{platform, []string{"URLs"}}, // the deploy handler removes the rest
+		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch", "DispatchCron"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},
+		{platform, []string{"URLs", "Runtime"}}, // the deploy handler removes the rest
 		{artifacts, []string{"Presign", "Missing", "Put", "Sync", "SaveManifest", "Manifest", "IDs"}},
 	},
 }
@@ -74,11 +79,12 @@ var besides = map[string]string{
 	"kms:Encrypt":                "CreateFunction and UpdateFunctionConfiguration with a key",
 	"kms:CreateGrant":            "CreateFunction and UpdateFunctionConfiguration with a key",
 	"kms:Decrypt":                "GetFunctionConfiguration of a function with a key",
+	"lambda:GetLayerVersion":     "CreateFunction and UpdateFunctionConfiguration with layers",
 	"wafv2:GetWebACL":            "UpdateDistribution with a web ACL",
 }
 
 // platformParts are the platform's sub-packages, which the walk finds by itself.
-var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", platform + "/role", platform + "/alarm", certificate}
+var platformParts = []string{platform + "/function", platform + "/asset", platform + "/front", platform + "/role", platform + "/alarm", platform + "/schedule", certificate}
 
 func packagesOf(handlers map[string][]runs) []string {
 	var all []string
@@ -170,7 +176,21 @@ func (l *texts) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// policies returns the statements of each role, its managed policies' among them.
 func policies(t *testing.T) map[string][]statement {
+	t.Helper()
+	all, _ := readPolicies(t)
+	return all
+}
+
+// documents returns the statements of each role's own policies and of each managed one.
+func documents(t *testing.T) map[string][]statement {
+	t.Helper()
+	_, all := readPolicies(t)
+	return all
+}
+
+func readPolicies(t *testing.T) (ofRoles, ofDocuments map[string][]statement) {
 	t.Helper()
 	var doc struct {
 		Resources map[string]struct {
@@ -181,7 +201,7 @@ func policies(t *testing.T) map[string][]statement {
 	if err := yaml.Unmarshal([]byte(Template()), &doc); err != nil {
 		t.Fatal(err)
 	}
-	all := map[string][]statement{}
+	all, each := map[string][]statement{}, map[string][]statement{}
 	type policy struct {
 		PolicyDocument struct {
 			Statement []statement `yaml:"Statement"`
@@ -201,15 +221,19 @@ func policies(t *testing.T) map[string][]statement {
 		}
 		for _, p := range role.Policies {
 			all[name] = append(all[name], p.PolicyDocument.Statement...)
+			each[name] = append(each[name], p.PolicyDocument.Statement...)
 		}
 		for _, of := range role.Roles {
 			all[of] = append(all[of], role.PolicyDocument.Statement...)
+		}
+		if r.Type == "AWS::IAM::ManagedPolicy" {
+			each[name] = role.PolicyDocument.Statement
 		}
 		if r.Type == "AWS::IAM::ManagedPolicy" && role.Roles == nil {
 			all[name] = role.PolicyDocument.Statement
 		}
 	}
-	return all
+	return all, each
 }
 
 // unbounded holds statements on "*", and why they cannot name less.
@@ -218,6 +242,7 @@ var unbounded = map[string]string{
 	"EdgeLists":        "CloudFront's lists know no resource to name",
 	"EdgeCreations":    "what is yet to be made has no name",
 	"CreateMappings":   "what is yet to be made has no name; its function is a condition",
+	"FindSchedules":    "ListSchedules knows no resource to name",
 	"ReadMetrics":      "GetMetricData knows no resource to name",
 	"FindMappings":     "ListEventSourceMappings and ListFunctions know no resource to name",
 	"Networks":         "EC2's descriptions know no resource to name",

@@ -11,6 +11,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api"
+	"github.com/anchor-deploy/anchor/internal/aws/schedule"
 	"github.com/anchor-deploy/anchor/internal/core"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/domains"
@@ -35,6 +36,8 @@ type Cloud interface {
 	release.Observer
 	release.Remover
 	Platform
+	CronPlatform
+	RuntimePlatform
 	api.Sites
 	// RemoveProject removes everything that the platform stores of a project. Idempotent. The
 	// error is of KindBusy while AWS is still working, and the next call continues.
@@ -60,7 +63,7 @@ type Artifacts interface {
 	Collect(ctx context.Context, unusedSince time.Duration) (freed int64, err error)
 }
 
-// Parts holds what the handlers are made of. All fields but Settings, Domains and Log are required.
+// Parts holds what the handlers are made of. All fields but Settings, Domains, Crons and Log are required.
 type Parts struct {
 	Installation string
 	Version      string
@@ -78,7 +81,10 @@ type Parts struct {
 	Builder   BuilderWithEnv
 	Logs      api.Tail
 	Dispatch  Dispatcher
-	Log       *slog.Logger // slog.Default() when nil
+	Crons     CronRecords // nil: no crons run
+	// DispatchCron sends the crons handler an event.
+	DispatchCron func(ctx context.Context, e schedule.Event) error
+	Log          *slog.Logger // slog.Default() when nil
 }
 
 // Domains holds the parts of custom domains.
@@ -96,6 +102,7 @@ const watchFor = 20 * time.Second
 type Handlers struct {
 	deployer  *Deployer
 	hostnames *domains.Service // nil without domains
+	crons     cronHandler
 	http      http.Handler
 	log       *slog.Logger
 }
@@ -123,6 +130,10 @@ func Compose(p Parts) *Handlers {
 	services := api.Services{
 		Projects: all.Projects, Env: env, Deploys: all.Deploys, Builds: all.Deploys, Remote: remoteBuilds{p.Builder, all.Deploys}, Uploads: p.Artifacts, Releases: all.Releases, Access: all.Access, Domains: all.Domains,
 		Logs: p.Logs, Sites: p.Cloud, System: system{Parts: p, started: time.Now()},
+	}
+	if p.Crons != nil {
+		handler, ofAPI := p.cronServices(env)
+		h.crons, services.Crons = cronHandler{handler, p.Crons}, ofAPI
 	}
 	h.http = api.New(services, api.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h

@@ -86,6 +86,8 @@ func (d *Deployer) Handle(ctx context.Context, raw json.RawMessage) error {
 		return d.reconcile(ctx)
 	case e.Source == events.CodeBuildEventSource && e.DetailType == events.CodeBuildStateChangeDetailType:
 		return d.buildEnded(ctx, e.Detail)
+	case e.Source == "aws.cloudwatch":
+		return d.alarmFired(ctx)
 	case e.Switched && e.ProjectID != "":
 		return d.settle(ctx, e.ProjectID)
 	case e.DeploymentID != "" && e.ProjectID != "":
@@ -250,6 +252,17 @@ func (d *Deployer) reconcile(ctx context.Context) error {
 	err := errors.Join(d.Deploys.Resume(working), d.Platform.Reconcile(working), d.shift(working), d.Projects.FinishRemovals(working), d.Upkeep.Sweep(working))
 	if err != nil {
 		return d.failed(ctx, "", "reconcile", err)
+	}
+	return nil
+}
+
+// alarmFired looks at the splits when an alarm of the installation fires: it may be that of a candidate. The
+// guard reads which alarms have fired, so that nothing of the event has to be trusted.
+func (d *Deployer) alarmFired(ctx context.Context) error {
+	working, stop := soonerThan(ctx, margin)
+	defer stop()
+	if err := d.shift(working); err != nil {
+		return d.failed(ctx, "", "alarm", err)
 	}
 	return nil
 }

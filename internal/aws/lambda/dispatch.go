@@ -11,6 +11,7 @@ import (
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/aws/awserr"
+	"github.com/anchor-deploy/anchor/internal/aws/schedule"
 )
 
 // Invoker is the part of Lambda that dispatching needs.
@@ -36,10 +37,15 @@ func AnnounceSwitches(client Invoker, function string) func(context.Context, anc
 	}
 }
 
-func invoke(ctx context.Context, client Invoker, function string, e DeployEvent) error {
-	payload, err := json.Marshal(e)
+// DispatchCron returns what sends the crons handler an event. It returns once Lambda has queued it.
+func DispatchCron(client Invoker, function string) func(context.Context, schedule.Event) error {
+	return func(ctx context.Context, e schedule.Event) error { return invoke(ctx, client, function, e) }
+}
+
+func invoke(ctx context.Context, client Invoker, function string, event any) error {
+	payload, err := json.Marshal(event)
 	if err != nil {
-		return fmt.Errorf("encode the event of project %s: %w", e.ProjectID, err)
+		return fmt.Errorf("encode an event for %s: %w", function, err)
 	}
 	_, err = client.Invoke(ctx, &lambda.InvokeInput{
 		FunctionName: sdk.String(function), InvocationType: types.InvocationTypeEvent, Payload: payload,
@@ -56,7 +62,7 @@ func notInvoked(function string, err error) error {
 		return anchor.Failed("access_denied", "the handler may not invoke %s", function).
 			Hintf("Grant its role lambda:InvokeFunction on it: run anchor aws bootstrap again.").Because(err)
 	case awserr.Is(err, "ResourceNotFoundException"):
-		return anchor.Failed("no_deploy_handler", "the deploy handler %s does not exist", function).
+		return anchor.Failed("no_deploy_handler", "the handler %s does not exist", function).
 			Hintf("Run anchor aws bootstrap again.").Because(err)
 	}
 	return fmt.Errorf("invoke %s: %w", function, err)

@@ -17,6 +17,7 @@ const (
 	NameRollback = "rollback"
 	NameDomains  = "domains"
 	NameAPI      = "api"
+	NameCrons    = "crons"
 )
 
 // Handler processes one event as Lambda delivers it.
@@ -30,11 +31,13 @@ func (h *Handlers) Named(name string) (Handler, error) {
 		return h.Deploy, nil
 	case NameDomains:
 		return h.Domains, nil
+	case NameCrons:
+		return h.Crons, nil
 	case NameRollback, NameAPI:
 		return h.API, nil
 	}
 	return nil, anchor.Invalid("unknown_handler", "%q is not a handler", name).
-		Hintf("Set ANCHOR_HANDLER to %s, %s, %s or %s.", NameDeploy, NameRollback, NameDomains, NameAPI)
+		Hintf("Set ANCHOR_HANDLER to %s, %s, %s, %s or %s.", NameDeploy, NameRollback, NameDomains, NameCrons, NameAPI)
 }
 
 // Deploy accepts a DeployEvent, {"reconcile": true} and a CodeBuild Build State Change.

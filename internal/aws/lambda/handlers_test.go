@@ -442,7 +442,7 @@ func TestHandlers_StatusAndDoctor(t *testing.T) {
 	}
 	var checks wire.Items[wire.Check]
 	s.call("api", "GET", "/doctor", "", nil, &checks)
-	if len(checks.Items) != 3 || slices.ContainsFunc(checks.Items, func(c wire.Check) bool { return !c.OK }) {
+	if len(checks.Items) != 4 || slices.ContainsFunc(checks.Items, func(c wire.Check) bool { return !c.OK }) {
 		t.Errorf("the doctor says %+v", checks)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/artifact"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/aws/lambda"
+	"github.com/anchor-deploy/anchor/internal/aws/schedule"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 	"github.com/anchor-deploy/anchor/internal/project/secret"
@@ -51,9 +52,12 @@ type stand struct {
 	token     string
 	log       bytes.Buffer
 
+	crons *cronRecords
+
 	mu         sync.Mutex
 	dispatched []anchor.DeploymentID
-	undeliver  error // what dispatching returns
+	handedOver []schedule.Event // to the crons handler
+	undeliver  error            // what dispatching returns
 }
 
 func newStand(t *testing.T) *stand {
@@ -67,6 +71,7 @@ func newStand(t *testing.T) *stand {
 		t: t, store: memory.New(), cloud: &cloud{Memory: platformtest.NewMemory()}, artifacts: &artifacts{Store: bundles},
 		builder: &builder{}, leases: &leases{held: map[anchor.ProjectID]bool{}}, box: box,
 	}
+	s.crons = newCronRecords(s.store)
 	s.token, _, err = access.New(access.Ports{Tokens: s.store}, access.Options{}).Create(t.Context(), "test", anchor.ScopeAdmin)
 	must(t, err)
 	return s
@@ -83,6 +88,11 @@ func (s *stand) compose() *lambda.Handlers {
 				s.dispatched = append(s.dispatched, d)
 			}
 			return s.undeliver
+		},
+		Crons: s.crons,
+		DispatchCron: func(_ context.Context, e schedule.Event) error {
+			s.handedOver = append(s.handedOver, e)
+			return nil
 		},
 		Log: slog.New(slog.NewJSONHandler(logOf{s}, nil)),
 	})
@@ -204,7 +214,19 @@ type cloud struct {
 	busy              int // calls of RemoveProject that must wait for AWS
 	removed, settled  []anchor.ProjectID
 	switched          []anchor.DeploymentID
+	runtime           string
+	asked             []string // by AskCron: the path and the secret
+	status            int      // what AskCron returns
 }
+
+// AskCron implements CronPlatform.
+func (c *cloud) AskCron(_ context.Context, _ anchor.Deployment, secret, path, _, _ string) (int, string, error) {
+	c.asked = append(c.asked, path+" "+secret)
+	return c.status, "", nil
+}
+
+// Runtime implements RuntimePlatform.
+func (c *cloud) Runtime(context.Context, anchor.Project) (string, error) { return c.runtime, nil }
 
 func (c *cloud) URLs(p anchor.Project, d anchor.DeploymentID) (site, deployment string) {
 	return "https://" + p.Slug + ".cloudfront.example", "https://" + p.Slug + ".cloudfront.example/" + string(d)

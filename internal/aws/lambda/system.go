@@ -54,7 +54,7 @@ func (s system) Doctor(ctx context.Context) []wire.Check {
 		records.OK, records.Detail, records.Hint = false, err.Error(), anchor.HintOf(err)
 		return []wire.Check{records}
 	}
-	return []wire.Check{records, waiting(unfinished), s.artifacts(ctx)}
+	return []wire.Check{records, waiting(unfinished), s.artifacts(ctx), s.runtimes(ctx, time.Now())}
 }
 
 // late is the age at which a deployment should have ended.

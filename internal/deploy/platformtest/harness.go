@@ -53,6 +53,9 @@ type Harness struct {
 	// the incremental cache, named as in the tree below its cache folder.
 	ReadCache  func(ctx context.Context, d anchor.DeploymentID, key string) (string, error)
 	WriteCache func(ctx context.Context, d anchor.DeploymentID, key, content string) error
+	// Sizes returns the memory (MB) and the timeout (s) that a function of the live deployment has, by its
+	// name in the build. nil on a platform that runs all functions of a site with the site's own.
+	Sizes func(t *testing.T, function string) (memory, timeout int32)
 	// Reopen ends the platform and starts another over the same data and records,
 	// which Do then reaches.
 	Reopen func(t *testing.T) Platform

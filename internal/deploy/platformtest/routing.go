@@ -3,6 +3,8 @@ package platformtest
 import (
 	"net/http"
 	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 func wantPage(t *testing.T, a answer, body string) {
@@ -13,7 +15,15 @@ func wantPage(t *testing.T, a answer, body string) {
 }
 
 func splitFunction(t *testing.T, s *stand) {
-	a, _ := s.liveApp(t, NewApp("one").Split("api", "api/*", "one-api"))
+	const settings = `{"aws": {"timeout": 40, "functions": {"api": {"memory": 512, "timeout": 45}}}}`
+	a, _ := s.liveApp(t, NewApp("one").Split("api", "api/*", "one-api").With(anchor.SettingsFile, settings))
+	if s.Sizes != nil {
+		for function, want := range map[string][2]int32{"api": {512, 45}, anchor.ServerFunction: {1024, 40}} {
+			if memory, timeout := s.Sizes(t, function); memory != want[0] || timeout != want[1] {
+				t.Errorf("the function %s has %d MB and %d s, want %v", function, memory, timeout, want)
+			}
+		}
+	}
 	for _, host := range []string{s.siteHost(), s.hostOf(a)} {
 		s.wantPage(t, host, "/", "one")
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {

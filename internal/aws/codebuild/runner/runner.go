@@ -78,6 +78,9 @@ func (r *Runner) run(ctx context.Context) error {
 	if err := build.PutSettings(tree, settings.AWS); err != nil {
 		return err
 	}
+	if err := build.AddCrons(tree, app.Dir, settings); err != nil {
+		return err
+	}
 	steps.Begin("Archive")
 	err = r.command(ctx, build.Command{
 		Dir: r.Dir, Env: r.Environ,

@@ -70,6 +70,7 @@ const app = `{"dependencies":{"next":"15.1.0"}}`
 func TestRun_BuildsTheAppOfTheProject(t *testing.T) {
 	s := newStand(t, map[string]string{"NEXT_PUBLIC_A": "it's {{a}}\ntwo", "ANCHOR_ENV": "production"}, map[string]string{
 		"apps/one/package.json": app, "apps/two/package.json": app, "apps/two/anchor.json": `{"project":"shop"}`,
+		"apps/two/vercel.json": `{"crons": [{"path": "/api/digest", "schedule": "0 5 * * *"}]}`,
 	})
 	out, err := s.run(t)
 	if err != nil || !strings.Contains(out, "npx --yes @opennextjs/aws@4.1.12 build") || strings.Contains(out, "warm") {
@@ -83,6 +84,10 @@ func TestRun_BuildsTheAppOfTheProject(t *testing.T) {
 	archive, err := exec.Command("tar", "-tzf", filepath.Join(s.Dir, runner.ArchiveName)).CombinedOutput()
 	if err != nil || !strings.Contains(string(archive), ".open-next/open-next.output.json") {
 		t.Errorf("the archive holds %s, %v", archive, err)
+	}
+	crons, err := exec.Command("tar", "-xzOf", filepath.Join(s.Dir, runner.ArchiveName), ".open-next/anchor-crons.json").CombinedOutput()
+	if err != nil || !strings.Contains(string(crons), "/api/digest") {
+		t.Errorf("the crons of the archive are %s, %v", crons, err)
 	}
 	environment, err := os.ReadFile(filepath.Join(s.Dir, "apps/two/environment"))
 	if err != nil {

@@ -104,7 +104,7 @@ func (r remover) Remove(ctx context.Context, o installation.Outputs, p anchor.Pr
 	}
 	platform, err := awsplatform.New(awsplatform.Config{
 		AWS: r.aws, Installation: r.name, AssetsBucket: o.AssetsBucket, ArtifactsBucket: o.ArtifactsBucket,
-		Key: key, Records: store, Settings: store, Notes: store, Leases: store,
+		Key: key, Records: store, Settings: store, Notes: store, Crons: store, Leases: store,
 	})
 	if err != nil {
 		return nil, err

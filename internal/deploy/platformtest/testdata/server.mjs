@@ -2,6 +2,7 @@
 // bytes, the body (Lambda's developer guide, "Response streaming").
 const version = "VERSION";
 const base = "BASEPATH";
+const started = Date.now();
 
 const pages = {
   "/": () => version,
@@ -10,9 +11,20 @@ const pages = {
   "/api/runs": (event) => `${version} ${event.headers["x-runs"]} ${event.headers["x-forwarded-host"]}`,
   "/host": (event) => event.headers["x-forwarded-host"] ?? "",
   "/secrets": (event) => Object.keys(event.headers).filter((name) => name.startsWith("x-anchor-origin")).join(),
+  "/cron": cron,
+  "/api/cron": cron,
+  // Whether the process began after the request was sent, which x-asked says in Unix milliseconds.
+  "/start": (event) => (started >= Number(event.headers["x-asked"]) ? "cold" : "warm"),
   "/tagged": tagged,
   "/revalidate": revalidate,
 };
+
+// cron answers the scheduler, which names the version that it expects, and nobody else.
+function cron({ headers, rawQueryString }) {
+  const { authorization, "user-agent": agent, "x-request-id": id, "x-forwarded-host": host } = headers;
+  const known = authorization === `Bearer ${process.env.CRON_SECRET}` && agent === "anchor-cron/1.0" && id && host?.includes("cloudfront");
+  return known && rawQueryString === `version=${version}` ? "ran" : undefined;
+}
 
 // dynamo calls the deployment's tag table as OpenNext's dynamodb-lite does, with a
 // signature that proves nothing: whoever runs the function tells it by the key alone.
