@@ -427,30 +427,35 @@ func TestEdge_Newcomers(t *testing.T) {
 	}
 }
 
+// awaitNewcomers waits until net/http does not have a number of connections. The end of the test ends it.
+func (s *secured) awaitNewcomers(n int) {
+	for left := -1; left != n; time.Sleep(time.Millisecond) {
+		s.newcomers.mu.Lock()
+		left = len(s.newcomers.conns)
+		s.newcomers.mu.Unlock()
+	}
+}
+
 // TestEdge_IdleConnections: a connection that waits for a request leaves net/http, which takes it again for
 // the next one.
 func TestEdge_IdleConnections(t *testing.T) {
 	e := startTLS(t, Config{}, "a.test")
 	e.leaveAfter = time.Nanosecond
 	e.Publish(NewTable(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}}))
-	wait := func(newcomers int) {
-		for left := -1; left != newcomers; time.Sleep(time.Millisecond) { // the end of the test ends this
-			e.newcomers.mu.Lock()
-			left = len(e.newcomers.conns)
-			e.newcomers.mu.Unlock()
-		}
-	}
 	for _, secure := range []bool{false, true} {
-		c, err := net.Dial("tcp", e.plain)
+		var c net.Conn
+		var err error
 		if secure {
 			c, err = tls.Dial("tcp", e.tls, &tls.Config{ServerName: "a.test", RootCAs: e.roots})
+		} else {
+			c, err = net.Dial("tcp", e.plain)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		from := bufio.NewReader(c)
 		for _, request := range []string{get("/page"), plainHit, "POST /page HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc", get("/page"), plainHit} {
-			wait(1)
+			e.awaitNewcomers(1)
 			io.WriteString(c, request)
 			res, err := http.ReadResponse(from, nil)
 			if err != nil {
@@ -459,6 +464,6 @@ func TestEdge_IdleConnections(t *testing.T) {
 			io.Copy(io.Discard, res.Body)
 		}
 		c.Close()
-		wait(0)
+		e.awaitNewcomers(0)
 	}
 }
