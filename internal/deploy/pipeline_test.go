@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
@@ -37,6 +38,20 @@ func TestDeploy_GoesLive(t *testing.T) {
 	want := []string{"check", "assets", "functions", "cache", "probe", "release", "purge"}
 	if !slices.Equal(steps, want) {
 		t.Errorf("steps %v, want %v", steps, want)
+	}
+}
+
+// Functions start when the artifact is checked, and before its static files are stored.
+func TestDeploy_StartsFunctionsEarly(t *testing.T) {
+	var calls []string
+	s := newStand(t, func(s *stand) {
+		s.before = func(step string) { calls = append(calls, step) }
+		s.prestart = func(a deploy.Artifact) { calls = append(calls, "prestart of "+a.Build.Functions[0].Name) }
+	})
+	s.deployed(t, s.project)
+	want := []string{"check", "assets", "prestart of default", "functions", "cache", "probe", "release", "purge"}
+	if !slices.Equal(calls, want) {
+		t.Errorf("%q, want %q", calls, want)
 	}
 }
 

@@ -43,7 +43,16 @@ type stand struct {
 	passes   chan context.Context // receives the context of each pass, when not nil
 	quota    deploy.Quota
 	builder  deploy.Builder
+	prestart func(deploy.Artifact) // what a platform that starts functions early does; nil: it does not
 }
+
+// prestarting is a platform that starts functions early.
+type prestarting struct {
+	deploy.Platform
+	prestart func(deploy.Artifact)
+}
+
+func (p prestarting) Prestart(_ context.Context, a deploy.Artifact) { p.prestart(a) }
 
 func newStand(t *testing.T, options ...func(*stand)) *stand {
 	t.Helper()
@@ -70,10 +79,14 @@ func newStand(t *testing.T, options ...func(*stand)) *stand {
 // open starts the service over the records there are, as a start of Anchor does.
 func (s *stand) open() {
 	s.releases = release.New(release.Ports{Pointer: s.store, Traffic: s.platform, Records: s.store}, release.Options{})
+	var platform deploy.Platform = s.platform
+	if s.prestart != nil {
+		platform = prestarting{s.platform, s.prestart}
+	}
 	s.Service = deploy.New(deploy.Ports{
 		Projects: s.store, Records: s.store, Journal: s.journal, Bundles: s.bundles,
 		Env:      project.NewEnv(project.EnvPorts{Variables: s.store, Box: s.box}, project.EnvOptions{}),
-		Platform: s.platform, Releases: s.releases, Remover: s.remover,
+		Platform: platform, Releases: s.releases, Remover: s.remover,
 		Retention: release.Retention{Service: s.releases, Shelf: s.store, Remover: s.remover, Keep: s.keep},
 		Runner:    runner{queue.New(2), s.passes}, Builder: s.builder,
 	}, deploy.Options{Quota: s.quota, BeforeStep: s.before})

@@ -14,6 +14,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
+var _ deploy.Prestarter = (*Platform)(nil)
+
 // prestarts are the functions of deployments that have no site yet.
 type prestarts struct {
 	mu     sync.Mutex
