@@ -202,6 +202,25 @@ func TestRepeats_EqualSingleLines(t *testing.T) {
 	}
 }
 
+// Each octet at each place of the eight that are looked at together, alone and behind another that needs an escape.
+func TestPlainLength_EqualsTable(t *testing.T) {
+	for at := range 19 {
+		for c := range 256 {
+			for _, last := range []byte{'z', 0, '"', 0x7f, 0xff} {
+				text := []byte("0123456789 ~[]#!abcd")
+				text[at], text[len(text)-1] = byte(c), last
+				want := 0
+				for want < len(text) && plain[text[want]] {
+					want++
+				}
+				if got := plainLength(string(text)); got != want {
+					t.Fatalf("%q: %d, want %d", text, got, want)
+				}
+			}
+		}
+	}
+}
+
 func FuzzEscaped(f *testing.F) {
 	f.Add("a\x00\x1b[31m\"\\\u0085\u2028é\xff" + strings.Repeat("y", longest))
 	f.Fuzz(func(t *testing.T, text string) {
