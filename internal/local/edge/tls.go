@@ -95,16 +95,25 @@ type pacedStream struct {
 	pace  Pace
 	late  *time.Timer
 	wrote bool
+
+	mu    sync.Mutex
+	ended bool // the handler has returned: net/http would panic
 }
 
 func newPacedStream(w http.ResponseWriter, pace Pace) *pacedStream {
 	s := &pacedStream{ResponseWriter: w, pace: pace}
-	s.late = time.AfterFunc(time.Hour, func() {
-		// A deadline in the past resets the stream and wakes its writer.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
-	})
+	s.late = time.AfterFunc(time.Hour, s.reset)
 	s.late.Stop()
 	return s
+}
+
+// reset resets the stream and wakes its writer. A timer that has fired may call it at any time.
+func (s *pacedStream) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
+	}
 }
 
 // Unwrap lets http.ResponseController reach the stream.
@@ -135,6 +144,9 @@ func (s *pacedStream) FlushError() error {
 // endPace sets the time limit for what net/http sends after the handler has returned.
 func (s *pacedStream) endPace() {
 	s.late.Stop()
+	s.mu.Lock()
+	s.ended = true
+	s.mu.Unlock()
 	if s.wrote {
 		_ = http.NewResponseController(s.ResponseWriter).SetWriteDeadline(time.Now().Add(s.pace.Grace))
 	}

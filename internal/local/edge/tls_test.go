@@ -424,3 +424,21 @@ func TestTLS_WithoutCertificates(t *testing.T) {
 		t.Errorf("%v, want %v", err, errNoTLS)
 	}
 }
+
+// A timer that fired just before the handler returned must not touch the stream afterwards: net/http has
+// taken it back, and the panic would end the process.
+func TestPace_TimerAfterTheHandler(t *testing.T) {
+	late := make(chan *pacedStream, 1)
+	e := startTLS(t, Config{}, "a.test")
+	handler := func(w http.ResponseWriter, _ *http.Request) {
+		late <- measuredOf(w).ResponseWriter.(*pacedStream)
+	}
+	e.Publish(NewTable(map[string]*Site{"a.test": {Default: http.HandlerFunc(handler)}}))
+	res, err := e.client(t, true).Get("https://a.test/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	(<-late).reset()
+}
