@@ -26,7 +26,7 @@ type Edge struct {
 	http2    *http.Server // of the connections over TLS that speak HTTP/2
 	cutting  atomic.Bool  // Shutdown closes what is still open
 
-	noHits       bool             // in tests: passes every request to net/http
+	noHits       atomic.Bool      // in tests: passes every request to net/http
 	now          func() time.Time // in tests: ages the stored answers
 	leaveAfter   time.Duration    // in tests: shorter
 	hitsInFlight atomic.Int64

@@ -53,7 +53,7 @@ func (l *readyListener) acceptLoop(prepare func(net.Conn)) {
 // has to begin before a deadline.
 func (l *readyListener) receive(c *http1Conn, deadline time.Time) {
 	e := l.edge
-	if !e.noHits {
+	if !e.noHits.Load() {
 		if !e.newcomers.add(c) {
 			c.Close()
 			return
@@ -150,7 +150,7 @@ func (l *secureListener) handshakeConn(c net.Conn) {
 	switch protocol := session.ConnectionState().NegotiatedProtocol; {
 	case protocol == protocolACME: // the handshake is the whole proof
 		session.Close()
-	case protocol == protocolHTTP2 && l.edge.noHits:
+	case protocol == protocolHTTP2 && l.edge.noHits.Load():
 		l.pass(l.ready, session)
 	case protocol == protocolHTTP2:
 		l.pass(l.http2, newHTTP2Conn(session, l.edge, name))

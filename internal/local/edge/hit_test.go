@@ -108,7 +108,7 @@ var exchanges = map[string][]string{
 // net/http.
 func twins(t testing.TB) (hits, plain *secured) {
 	hits, plain = startTLS(t, Config{}, "a.test"), startTLS(t, Config{}, "a.test")
-	plain.noHits = true
+	plain.noHits.Store(true)
 	site := &Site{
 		ID: "a", Header: http.Header{"X-Anchor-Deployment": {"d1"}},
 		Assets: assets(t, "", map[string]string{

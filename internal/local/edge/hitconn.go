@@ -70,7 +70,7 @@ func (c *http1Conn) atRequest() bool { return !c.answering.Load() && c.framing.a
 // answerHits answers the requests at the front of p as long as they are hits, and moves what
 // follows to the front. It returns the length of that.
 func (c *http1Conn) answerHits(p []byte) (int, error) {
-	if c.hits.edge.noHits {
+	if c.hits.edge.noHits.Load() {
 		return len(p), nil
 	}
 	done, tally := 0, hitTally{began: time.Now()}
