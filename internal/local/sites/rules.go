@@ -7,10 +7,8 @@ import (
 	"iter"
 	"net/http"
 	"os"
-	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
-	"github.com/anchor-deploy/anchor/internal/artifact/staticfile"
 	"github.com/anchor-deploy/anchor/internal/deploy"
 	"github.com/anchor-deploy/anchor/internal/local/edge"
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
@@ -92,8 +90,9 @@ func (r fileRules) forEdge(basePath string) map[string]*edge.Rule {
 // files. The functions recognize hashed ones by their folder.
 func filesForWorkers(basePath string, locales []string, paths iter.Seq[string]) worker.Files {
 	files := worker.Files{BasePath: basePath, Locales: locales}
+	var below *asset.Index // with paths as they are below that folder
 	for path := range paths {
-		if !strings.HasPrefix(path, staticfile.HashedFolder) {
+		if !below.Hashed("/" + path) {
 			files.Paths = append(files.Paths, basePath+"/"+path)
 		}
 	}
