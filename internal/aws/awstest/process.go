@@ -37,14 +37,18 @@ var (
 		},
 	}
 	moto = emulator{
-		name: "moto", program: "moto_server",
+		name: "moto", program: "python", script: emulateMoto,
 		args: func(port string) []string { return []string{"-H", "127.0.0.1", "-p", port} },
 		env:  func(string) []string { return []string{"MOTO_ACM_VALIDATION_WAIT=1", "AWS_DEFAULT_REGION=" + Region} },
 	}
 )
 
-//go:embed emulate.py
-var emulateMiniStack string
+var (
+	//go:embed emulate.py
+	emulateMiniStack string
+	//go:embed emulate_moto.py
+	emulateMoto string
+)
 
 // watched is a shell script that runs a command, its arguments, until file descriptor 3
 // is closed at the other end. It then kills the process group, so nothing that the

@@ -1,6 +1,7 @@
 package dynamo_test
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"testing"
@@ -9,12 +10,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/aws/awserr"
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/aws/dynamo"
 	"github.com/anchor-deploy/anchor/internal/records/recordstest"
 )
 
-// tables creates the tables of a new installation.
+// tables creates the tables of a new installation, and deletes them when the test has ended: moto copies all
+// tables that there are at each transaction.
 func tables(t *testing.T, client *dynamodb.Client) dynamo.Tables {
 	t.Helper()
 	installation := anchor.NewID()
@@ -24,6 +27,12 @@ func tables(t *testing.T, client *dynamodb.Client) dynamo.Tables {
 		if err := awstest.Made(err); err != nil {
 			t.Fatal(err)
 		}
+		t.Cleanup(func() {
+			_, err := client.DeleteTable(context.WithoutCancel(t.Context()), &dynamodb.DeleteTableInput{TableName: table.TableName})
+			if err != nil && !awserr.Is(err, "ResourceNotFoundException") {
+				t.Error(err)
+			}
+		})
 	}
 	return dynamo.TablesOf(installation)
 }
