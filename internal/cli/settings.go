@@ -44,8 +44,8 @@ func (s *shell) setSettingsCommand() *cobra.Command {
 		Use: "set NAME=VALUE...", Short: "Set settings for AWS; the ones that are not named stay", Args: cobra.ArbitraryArgs,
 		Long: "Sets settings of a project on AWS. The value none removes a setting, which then\n" +
 			"has its default. Those of the key aws in anchor.json take precedence.\n\n" + settingNames + "\n\n" +
-			"Those up to kmsKey apply from the next deployment on, as part of its version; the\n" +
-			"others are applied at once.",
+			"Those up to kmsKey apply from the next deployment on, as part of its version;\n" +
+			"the others are applied at once.",
 		Example: "  anchor projects set memory=2048 timeout=60\n  anchor projects set functions.api.memory=512 tracing=none",
 		RunE:    func(cmd *cobra.Command, args []string) error { return s.setSettings(cmd.Context(), args) },
 	}
