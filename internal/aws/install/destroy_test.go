@@ -69,8 +69,8 @@ func TestDestroy_LeavesNothing(t *testing.T) {
 		t.Errorf("refused, it left %v of %v", now, full)
 	}
 
-	if got := rulesAndAPIs(t, cloud); len(got) != 3 {
-		t.Errorf("there are %v, want two rules and an API", got)
+	if got := rulesAndAPIs(t, cloud); len(got) != 4 {
+		t.Errorf("there are %v, want three rules and an API", got)
 	}
 	d, err := i.Destroy(t.Context(), installation.DestroyOptions{Force: true})
 	if err != nil {
