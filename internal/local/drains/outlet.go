@@ -183,7 +183,7 @@ func (o *outlet) take() (batch []line, lost int64) {
 func (o *outlet) putBack(batch []line) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.lines = append(batch, o.lines...)
+	o.lines = slices.Concat(batch, o.lines)
 }
 
 // note records how an attempt ended, and reports to the log when a target begins to fail and when it works again.

@@ -1,6 +1,6 @@
 // Package otlp exports logs, spans and metrics by the OpenTelemetry protocol over HTTP, with protobuf
-// (https://opentelemetry.io/docs/specs/otlp/#otlphttp). The exporters of opentelemetry-go link gRPC for the same messages, which
-// would make the program a tenth larger; this package encodes them from the module without it.
+// (https://opentelemetry.io/docs/specs/otlp/#otlphttp). The exporters of opentelemetry-go link gRPC for the same messages; this package
+// encodes those of the module without it.
 package otlp
 
 import (

@@ -165,5 +165,5 @@ var bundlers = regexp.MustCompile(`^(?:webpack|turbopack)://[^/]*/(?:\[[^\]]*\]/
 // sourceName returns the path of a source in its project, the same in each build.
 func sourceName(source string) string {
 	source, _, _ = strings.Cut(bundlers.ReplaceAllString(source, ""), "?")
-	return strings.TrimLeft(path.Clean(strings.TrimPrefix(source, "file://")), "./")
+	return path.Clean("/" + strings.TrimPrefix(source, "file://"))[1:]
 }

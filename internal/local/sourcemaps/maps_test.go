@@ -110,7 +110,7 @@ func TestMaps_KeepAFew(t *testing.T) {
 func TestSourceName(t *testing.T) {
 	for from, want := range map[string]string{
 		"webpack://shop/./lib/stock.js": "lib/stock.js", "webpack://_N_E/./app/page.tsx?1a2b": "app/page.tsx", "webpack:///lib/a.js": "lib/a.js",
-		"turbopack:///[project]/app/page.tsx": "app/page.tsx", "../../../../lib/a.ts": "lib/a.ts", "webpack://shop/../../packages/ui/a.ts": "packages/ui/a.ts",
+		"turbopack:///[project]/app/page.tsx": "app/page.tsx", "../../../../lib/a.ts": "lib/a.ts", "webpack://shop/./.config/a.ts": ".config/a.ts", "webpack://shop/../../packages/ui/a.ts": "packages/ui/a.ts",
 		"file:///srv/app/a.ts": "srv/app/a.ts",
 	} {
 		if got := sourceName(from); got != want {
