@@ -46,7 +46,7 @@ func (s *shell) drainsAddCommand() *cobra.Command {
 			"a broken connection. The URL and the headers are stored encrypted.",
 		Example: "  anchor drains add http https://logs.example.com/lines --header @token.txt\n" +
 			"  anchor drains add loki https://loki.example.com --header \"X-Scope-OrgID: shop\"\n" +
-			"  anchor drains add syslog syslog+tls://logs.example.com:6514 --source app,access",
+			"  anchor drains add syslog syslog+tls://logs.example.com --source app,access",
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			r.Kind, r.URL, r.Project = args[0], args[1], s.project
 			if r.Headers, err = parseHeaders(headers); err != nil {
@@ -56,7 +56,7 @@ func (s *shell) drainsAddCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&r.Sources, "source", nil, "what to send: "+strings.Join(anchor.DrainSources, ", ")+" (default: app)")
-	cmd.Flags().StringArrayVar(&headers, "header", nil, "header of each request, NAME: VALUE, or @FILE with one in each line")
+	cmd.Flags().StringArrayVar(&headers, "header", nil, "`header` of each request, NAME: VALUE, or @FILE with one in each line")
 	return cmd
 }
 
