@@ -39,7 +39,7 @@ func BenchmarkLast_AMillionLines(b *testing.B) {
 				runtime.ReadMemStats(&m)
 				peak = max(peak, m.HeapAlloc)
 			}
-			b.ReportMetric(float64(peak)/(1<<20), "MiB-heap")
+			b.ReportMetric(float64(peak)/(1<<20), "MiB-heap-after")
 		})
 	}
 }

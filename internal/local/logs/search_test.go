@@ -91,6 +91,9 @@ func TestMatcher_AgreesWithFilter(t *testing.T) {
 		if random.IntN(3) == 0 {
 			f.RequestID, f.Path = word(1), word(1)
 		}
+		if random.IntN(3) == 0 {
+			l.Time, f.Since, f.Until = random.Int64N(1<<uint(1+random.IntN(62)))-1, random.Int64N(3), random.Int64N(1<<uint(1+random.IntN(62)))
+		}
 		text, err := json.Marshal(l)
 		must(t, err)
 		var read anchor.LogLine
