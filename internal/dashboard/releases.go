@@ -108,6 +108,10 @@ func planSplit(r request, p wire.Project) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
+	if live.Deployment == target.Serves() {
+		return view{}, anchor.Conflict("already_live", "%s is live and has all the traffic that is not another deployment's", target.Version).
+			Hintf("Choose another deployment.")
+	}
 	return view{Title: "Release " + target.Version + " step by step", Section: "deployments", Project: &p, Rest: splitPlan(p, target, live)}, nil
 }
 
