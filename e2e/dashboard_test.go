@@ -362,11 +362,11 @@ func (d *dashboard) managesPeople(t *testing.T, a *anchor) {
 	d.well("managing people")
 }
 
-// get requests the page of a project n times.
+// get requests a page of a project n times that functions answer.
 func (a *anchor) get(t *testing.T, project string, n int) {
 	t.Helper()
 	for range n {
-		res, err := a.client().Get("http://" + a.host(project) + "/")
+		res, err := a.client().Get("http://" + a.host(project) + "/cart")
 		if err != nil {
 			t.Fatal(err)
 		}
