@@ -48,7 +48,7 @@ func (s *shell) builds(ctx context.Context, page pageFlags) error {
 			if d.Live {
 				mark, status = "●", "live"
 			}
-			rows = append(rows, []string{mark, string(d.ID), cleanText(d.Branch), status, formatAge(d.CreatedAt), cleanText(shortSHA(d.CommitSha) + " " + d.CommitMessage)})
+			rows = append(rows, []string{mark, string(d.ID), s.branchCell(d.Branch), status, formatAge(d.CreatedAt), cleanText(shortSHA(d.CommitSha) + " " + d.CommitMessage)})
 		}
 		s.printTable(w, []string{"", "BUILD", "BRANCH", "STATUS", "AGE", "COMMIT"}, rows)
 		s.printMore(w, list.Next)

@@ -83,7 +83,7 @@ func (s *shell) printPreviews(w io.Writer, out listedPreviews) {
 				at = d.BranchURL
 			}
 			seen[d.Branch] = true
-			rows = append(rows, []string{cleanText(d.Branch), formatAge(d.CreatedAt), at})
+			rows = append(rows, []string{s.branchCell(d.Branch), formatAge(d.CreatedAt), at})
 		}
 		s.printTable(w, []string{"BRANCH", "AGE", "URL"}, rows)
 	}

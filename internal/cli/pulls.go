@@ -42,7 +42,7 @@ func (s *shell) printPulls(w io.Writer, pulls []anchor.PullRequest) {
 		case p.Fork && p.Approved != p.Commit:
 			state = "waits for approval"
 		}
-		rows = append(rows, []string{strconv.FormatInt(p.Number, 10), state, cleanText(p.Branch), cleanText(shortSHA(p.Commit) + " " + p.Title)})
+		rows = append(rows, []string{strconv.FormatInt(p.Number, 10), state, s.branchCell(p.Branch), cleanText(shortSHA(p.Commit) + " " + p.Title)})
 	}
 	s.printTable(w, []string{"NUMBER", "STATE", "BRANCH", "COMMIT"}, rows)
 }

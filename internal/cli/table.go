@@ -53,6 +53,17 @@ func cutText(text string, width int) string {
 	return string([]rune(text)[:width-1]) + "…"
 }
 
+// maxBranchCell is how much of a branch's name a terminal shows, so that the columns after it have room.
+const maxBranchCell = 24
+
+// branchCell returns the name of a branch for a table.
+func (s *shell) branchCell(branch string) string {
+	if s.IsTerminal {
+		return cutText(cleanText(branch), maxBranchCell)
+	}
+	return cleanText(branch)
+}
+
 // cleanText makes a text that others wrote fit for a terminal: one line, no escapes.
 func cleanText(text string) string {
 	line, _, _ := strings.Cut(text, "\n")

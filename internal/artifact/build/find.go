@@ -75,7 +75,11 @@ func (c Checkout) appIn(folder string) (opennext.App, error) {
 	dir := filepath.Join(c.Top, folder)
 	if c.Contains != nil {
 		if err := c.Contains(dir); err != nil {
-			return opennext.App{}, withRootHint(anchor.Invalid("no_root_directory", "the repository has no folder %q", folder).Because(err))
+			missing := anchor.Invalid("no_root_directory", "the repository has no folder %q", folder)
+			if !errors.Is(err, fs.ErrNotExist) { // which says no more than the message, and names a folder of the server
+				missing = missing.Because(err)
+			}
+			return opennext.App{}, withRootHint(missing)
 		}
 	}
 	app, err := opennext.FindAppBelow(c.Top, dir)

@@ -37,7 +37,6 @@ func groupOf(p anchor.ProjectID) string { return "build-" + string(p) }
 func (w *work) run(ctx context.Context, c build.Command) error {
 	command := strings.Join(c.Args, " ")
 	w.job.output.sayf("note", "$ %s", command)
-	w.printed = &tail{}
 	code, text, err := w.start(ctx, c)
 	// What comes next is done with Anchor's rights.
 	if e := w.contains(c.Dir); err == nil && e != nil {
@@ -108,6 +107,7 @@ func (t *tail) lines() (all []string) {
 
 // start runs a command and returns how it ended. The end of ctx ends it and all that it started.
 func (w *work) start(ctx context.Context, c build.Command) (code int, text string, err error) {
+	w.printed = &tail{}
 	group := w.group()
 	spec, err := w.spec(c, group)
 	if err != nil {

@@ -118,7 +118,7 @@ func (w *work) relative(err error) error {
 		return err
 	}
 	shown := *e
-	shown.Message = strings.ReplaceAll(e.Message, w.src(), ".")
-	shown.Hint = strings.ReplaceAll(e.Hint, w.src(), ".")
+	names := strings.NewReplacer(w.src()+"/", "./", w.src(), "the top folder of the repository")
+	shown.Message, shown.Hint = names.Replace(e.Message), names.Replace(e.Hint)
 	return &shown
 }
