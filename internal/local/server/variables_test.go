@@ -18,8 +18,8 @@ import (
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
-// tellsVariables is an app that answers with its own variables and those by Vercel's names.
-const tellsVariables = `export const handler = awslambda.streamifyResponse(async (event, stream) => {
+// showsVariables is an app that answers with its variables and those by Vercel's names.
+const showsVariables = `export const handler = awslambda.streamifyResponse(async (event, stream) => {
   stream.setContentType("application/vnd.awslambda.http-integration-response");
   stream.write(JSON.stringify({ statusCode: 200, headers: { "content-type": "application/json" } }));
   stream.write(Buffer.alloc(8));
@@ -60,7 +60,7 @@ func TestHook_VariablesOfAPullRequest(t *testing.T) {
 	f.git("init", "--quiet", "--bare", "--initial-branch=main", bare)
 	served := httptest.NewServer(http.FileServer(http.Dir(host))) // Git's dumb protocol
 	t.Cleanup(served.Close)
-	tree := platformtest.NewApp("one").Server(tellsVariables).Write(t)
+	tree := platformtest.NewApp("one").Server(showsVariables).Write(t)
 	if err := os.CopyFS(filepath.Join(f.folder, "tree"), os.DirFS(tree)); err != nil {
 		t.Fatal(err)
 	}
