@@ -471,7 +471,7 @@ func (d *dashboard) sendsAlerts(t *testing.T) {
 	defer hook.Close()
 	d.visit("alerts-before", "/alerts")
 	d.fill(`input[name=target]`, hook.URL+"/hook")
-	d.submit(`//button[text()="Add the channel"]`, "it is not shown again")
+	d.submit(`//button[text()="Add the channel"]`, "Alerts go to")
 	d.look("alert-added")
 	d.submit(`//button[text()="Send a test message"]`, "The test message was sent.")
 	if signature := <-got; signature == "" {
