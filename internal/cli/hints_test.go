@@ -18,7 +18,7 @@ import (
 var named = regexp.MustCompile("(?:^|[\\s`(\"])anchor ((?:[a-z][a-z-]*|--[a-z][a-z-]*)(?:[ =](?:[A-Za-z0-9%./<>_-]+))*)")
 
 // prose are words that follow "anchor" where it is not a command.
-var prose = map[string]bool{"needs": true, "does": true, "was": true, "takeover": true}
+var prose = map[string]bool{"needs": true, "does": true, "was": true, "takeover": true, "feature": true /* git push anchor feature/x */}
 
 // TestHints_NameExistingCommands reads all texts of the program: errors, their
 // hints, checks, help. A hint that cannot be followed is worse than none.
