@@ -49,6 +49,9 @@ func newBrowser(t *testing.T) *browser {
 	}
 	b := &browser{t: t, ctx: ctx, shots: shots, loaded: map[network.RequestID]string{}}
 	chromedp.ListenTarget(ctx, b.listen)
+	if err := chromedp.Run(ctx); err != nil { // the tab would end with the context of a step
+		t.Fatalf("start Chromium: %v", err)
+	}
 	b.do("open a tab", network.Enable(), log.Enable(), runtime.Enable())
 	return b
 }
@@ -91,9 +94,14 @@ func (b *browser) listen(event any) {
 	}
 }
 
+// stepLimit is what only a broken page takes, so that one does not use up the time of all others.
+const stepLimit = time.Minute
+
 func (b *browser) do(what string, actions ...chromedp.Action) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, stepLimit)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.t.Fatalf("%s: %v; before that: %q", what, err, b.wrong)

@@ -491,8 +491,8 @@ func signsInAtProvider(t *testing.T, a *anchor, provider *oidctest.Provider) {
 		d.fill(`input[name=password]`, oidctest.Password)
 		d.do("sign in there", chromedp.Click(`button[type=submit]`), chromedp.WaitVisible(then))
 	}
-	atProvider(".problem")
-	if text := d.text(".problem"); !strings.Contains(text, "nobody is invited with the e-mail address grace@example.com") {
+	atProvider("div.problem")
+	if text := d.text("div.problem"); !strings.Contains(text, "nobody is invited with the e-mail address grace@example.com") {
 		t.Errorf("somebody who is not invited gets %q", text)
 	}
 	d.forget()

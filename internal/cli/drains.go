@@ -65,7 +65,7 @@ func parseHeaders(args []string) (map[string]string, error) {
 	all := map[string]string{}
 	for _, arg := range args {
 		from := map[string]string{}
-		err := error(nil)
+		var err error
 		if name, isFile := strings.CutPrefix(arg, "@"); isFile {
 			from, err = readHeaders(name)
 		} else {

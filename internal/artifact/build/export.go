@@ -18,7 +18,8 @@ func checkExport(dir string) error {
 			Output string `json:"output"`
 		} `json:"config"`
 	}
-	if json.Unmarshal(readSmall(dir, requiredFiles), &required) != nil || required.Config.Output != "export" {
+	isRead := json.Unmarshal(readSmall(dir, requiredFiles), &required) == nil
+	if !isRead || required.Config.Output != "export" {
 		return nil
 	}
 	return anchor.Invalid("static_export", `the next.config of the app sets output: "export", for which there is no server`).

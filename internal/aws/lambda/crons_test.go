@@ -260,14 +260,14 @@ func TestDoctor_RuntimeThatEnds(t *testing.T) {
 func TestDeployer_AlarmReturnsTraffic(t *testing.T) {
 	s := newStand(t)
 	p := s.newProject()
-	one, two := s.finished(), anchor.DeploymentID("")
+	one := s.finished()
 	deploy := func(id anchor.DeploymentID) {
 		t.Helper()
 		_, err := s.event(t.Context(), "deploy", fmt.Sprintf(`{"deploymentId":%q,"projectId":%q}`, id, p.ID))
 		must(t, err)
 	}
 	deploy(one)
-	two = s.finished()
+	two := s.finished()
 	deploy(two)
 	var back wire.RolledBack
 	s.call("rollback", "POST", "/projects/shop/rollback", fmt.Sprintf(`{"targetDeploymentId":%q}`, one), nil, &back)

@@ -44,18 +44,61 @@ async function read(url, handlers, signal) {
   }
 }
 
-// replace shows new HTML, rendered and escaped by the server, and keeps the focus and what is unfolded.
+// replace shows new HTML, rendered and escaped by the server. It changes only what differs, so that a click, the focus and
+// what is unfolded outlive an update.
 function replace(element, html) {
-  const key = (e) => e && element.contains(e) && (e.id || e.getAttribute("href") || e.getAttribute("data-key"));
-  const focused = key(document.activeElement);
-  const unfolded = [...element.querySelectorAll("details[open]")].map((e) => e.id);
-  element.innerHTML = html;
-  for (const id of unfolded) { const e = document.getElementById(id); if (e) e.open = true; }
-  if (focused) {
-    const again = [...element.querySelectorAll("a, button, summary, input")].find((e) => key(e) === focused);
-    if (again) again.focus({ preventScroll: true });
-  }
+  const next = document.createElement("template");
+  next.innerHTML = html;
+  morph(element, next.content);
   localTimes(element);
+}
+
+// morph makes the children of an element equal to those of another. Elements with an id or a data-key are the same where
+// that is the same; others where they have the same name.
+function morph(element, next) {
+  let old = element.firstChild;
+  for (const wanted of [...next.childNodes]) {
+    const kept = same(old, wanted) ? old : keyed(old, wanted);
+    if (!kept) {
+      element.insertBefore(wanted, old);
+      continue;
+    }
+    while (old !== kept) old = drop(old);
+    update(kept, wanted);
+    old = kept.nextSibling;
+  }
+  while (old) old = drop(old);
+}
+
+function drop(node) {
+  const next = node.nextSibling;
+  node.remove();
+  return next;
+}
+
+const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE && (node.id || node.getAttribute("data-key"))) || "";
+
+function same(a, b) {
+  return a !== null && a.nodeName === b.nodeName && keyOf(a) === keyOf(b);
+}
+
+// keyed returns the node after old with the key of wanted.
+function keyed(old, wanted) {
+  if (keyOf(wanted) === "") return null;
+  for (; old; old = old.nextSibling) if (same(old, wanted)) return old;
+  return null;
+}
+
+function update(node, wanted) {
+  if (node.nodeType !== Node.ELEMENT_NODE) {
+    if (node.nodeValue !== wanted.nodeValue) node.nodeValue = wanted.nodeValue;
+    return;
+  }
+  for (const { name } of [...node.attributes]) {
+    if (name !== "open" && !wanted.hasAttribute(name)) node.removeAttribute(name); // open: what the person unfolded
+  }
+  for (const { name, value } of wanted.attributes) if (node.getAttribute(name) !== value) node.setAttribute(name, value);
+  morph(node, wanted);
 }
 
 // localTimes adds the time in the zone of the browser.

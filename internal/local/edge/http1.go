@@ -50,7 +50,7 @@ var errLeaves = errors.New("edge: the connection waits elsewhere")
 
 func (l *lease) Read(p []byte) (int, error) {
 	n, err := l.http1Conn.Read(p)
-	if err == errLeaves {
+	if errors.Is(err, errLeaves) {
 		l.over.Store(true)
 	}
 	return n, err

@@ -36,8 +36,8 @@ func (c Client) Logs(ctx context.Context, lines []Log) (refused int64, reason st
 		return 0, "", err
 	}
 	var partial collector.ExportLogsServiceResponse
-	if proto.Unmarshal(answer, &partial) != nil { // a server that answers with a text has taken them
-		return 0, "", nil
+	if proto.Unmarshal(answer, &partial) != nil {
+		partial.Reset() // a server that answers with a text has taken them
 	}
 	return partial.GetPartialSuccess().GetRejectedLogRecords(), partial.GetPartialSuccess().GetErrorMessage(), nil
 }

@@ -26,7 +26,7 @@ func (o OIDC) Check() error {
 			Hintf("Register Anchor there, and add --oidc-client-id ID.")
 	}
 	u, err := url.Parse(o.Issuer)
-	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())) {
 		return anchor.Invalid("bad_oidc", "%q cannot be an issuer", o.Issuer).Hintf("Use an https URL without a query, such as https://accounts.google.com.")
 	}
 	for domain, role := range o.Domains {

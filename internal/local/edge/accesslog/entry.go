@@ -64,7 +64,8 @@ func (r *Repeats) update(e *Entry) {
 	}
 	if o := &r.of; r.middle == nil || e.Query != o.Query || e.Protocol != o.Protocol || e.Status != o.Status {
 		o.Query, o.Protocol, o.Status = e.Query, e.Protocol, e.Status
-		b := append(r.middle[:0], `,"query":`...)
+		b := r.middle[:0]
+		b = append(b, `,"query":`...)
 		b = strconv.AppendBool(b, e.Query)
 		b = appendText(b, "protocol", e.Protocol)
 		b = append(b, `,"status":`...)
