@@ -76,7 +76,7 @@ func showDomain(r request, p wire.Project) (view, error) {
 			}
 		}
 	}
-	v := view{Title: one.Unicode, Section: "domains", Project: &p, Every: 5 * time.Second, Live: domainCard(p, one, page.May)}
+	v := view{Title: one.Unicode, Section: "domains", Project: &p, Every: 5 * time.Second, Live: domainView(p, one, page.May)}
 	if page.May {
 		v.Rest = domainForms(page)
 	}
