@@ -26,9 +26,8 @@ type Edge struct {
 	http2    *http.Server // of the connections over TLS that speak HTTP/2
 	cutting  atomic.Bool  // Shutdown closes what is still open
 
-	noHits       atomic.Bool      // in tests: passes every request to net/http
+	noHits       bool             // in tests: passes every request to net/http
 	now          func() time.Time // in tests: ages the stored answers
-	leaveAfter   time.Duration    // in tests: shorter
 	hitsInFlight atomic.Int64
 	newcomers    newcomers
 	tunnels      tunnels
@@ -41,7 +40,7 @@ type Edge struct {
 
 // New returns an Edge with an empty table. Zero fields of cfg take their defaults.
 func New(cfg Config) *Edge {
-	e := &Edge{cfg: cfg.withDefaults(), now: time.Now, leaveAfter: leaveAfter}
+	e := &Edge{cfg: cfg.withDefaults(), now: time.Now}
 	e.table.Store(NewTable(nil))
 	e.meters.nobody = meter.NewTraffic()
 	e.gate = e.newGate()

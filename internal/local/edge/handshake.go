@@ -10,32 +10,36 @@ import (
 	"time"
 )
 
-// readyListener prepares connections, many at a time, before net/http sees them.
-type readyListener struct {
+// secureListener makes the TLS handshakes before net/http sees a connection. It then wraps a
+// session for HTTP/1 in an http1Conn, and one for HTTP/2 in an http2Conn, which another server of
+// net/http accepts from http2Listener.
+type secureListener struct {
 	net.Listener
 	edge *Edge
 
 	ready   chan net.Conn
+	http2   chan net.Conn
 	ctx     context.Context // ends with the listener
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 }
 
-func newReadyListener(ln net.Listener, e *Edge) *readyListener {
-	l := &readyListener{Listener: ln, edge: e, ready: make(chan net.Conn)}
+func listenTLS(ln net.Listener, e *Edge) *secureListener {
+	l := &secureListener{Listener: ln, edge: e, ready: make(chan net.Conn), http2: make(chan net.Conn)}
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	l.running.Go(l.acceptLoop)
 	return l
 }
 
 // acceptLoop runs until the listener fails, as it does after Close.
-func (l *readyListener) acceptLoop(prepare func(net.Conn)) {
+func (l *secureListener) acceptLoop() {
 	var pause time.Duration
 	for {
 		c, err := l.Listener.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			prepare(c)
+			l.running.Go(func() { l.handshakeConn(c) })
 		case isTemporary(err):
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			select {
@@ -47,85 +51,6 @@ func (l *readyListener) acceptLoop(prepare func(net.Conn)) {
 			return
 		}
 	}
-}
-
-// receive passes a connection to net/http once it makes a request that is not a hit. The first request
-// has to begin before a deadline.
-func (l *readyListener) receive(c *http1Conn, deadline time.Time) {
-	e := l.edge
-	if !e.noHits.Load() {
-		if !e.newcomers.add(c) {
-			c.Close()
-			return
-		}
-		stays := (&newcomer{conn: c, raw: rawOf(c.Conn)}).serve(deadline)
-		e.newcomers.removeConn(c)
-		if !stays {
-			c.Close()
-			return
-		}
-	}
-	leased := &lease{http1Conn: c, takeBack: func(c *http1Conn) { l.receive(c, c.idleUntil) }}
-	if session, ok := c.Conn.(*tls.Conn); ok {
-		l.pass(l.ready, secureConn{leased, session})
-		return
-	}
-	l.pass(l.ready, plainConn{leased})
-}
-
-func (l *readyListener) firstDeadline() time.Time { return time.Now().Add(l.edge.cfg.HeaderTimeout) }
-
-func (l *readyListener) pass(to chan<- net.Conn, c net.Conn) {
-	select {
-	case to <- c:
-	case <-l.ctx.Done():
-		c.Close()
-	}
-}
-
-func (l *readyListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.ready:
-		return c, nil
-	case <-l.ctx.Done():
-		return nil, context.Cause(l.ctx)
-	}
-}
-
-// Close also ends what runs.
-func (l *readyListener) Close() error {
-	err := l.Listener.Close()
-	l.cancel(net.ErrClosed)
-	l.running.Wait()
-	return err
-}
-
-// listenPlain returns connections for HTTP/1.
-func listenPlain(ln net.Listener, e *Edge) *readyListener {
-	l := newReadyListener(ln, e)
-	l.running.Go(func() {
-		l.acceptLoop(func(c net.Conn) {
-			conn := &http1Conn{Conn: c, hits: hitConn{edge: e, protocol: "HTTP/1.1", addr: c.RemoteAddr()}}
-			go l.receive(conn, l.firstDeadline())
-		})
-	})
-	return l
-}
-
-// secureListener makes the TLS handshakes before net/http sees a connection. It then wraps a
-// session for HTTP/1 in an http1Conn, and one for HTTP/2 in an http2Conn, which another server of
-// net/http accepts from http2Listener.
-type secureListener struct {
-	*readyListener
-	http2 chan net.Conn
-}
-
-func listenTLS(ln net.Listener, e *Edge) *secureListener {
-	l := &secureListener{newReadyListener(ln, e), make(chan net.Conn)}
-	l.running.Go(func() {
-		l.acceptLoop(func(c net.Conn) { l.running.Go(func() { l.handshakeConn(c) }) })
-	})
-	return l
 }
 
 // isTemporary reports whether net/http's own Accept loop would continue after err: above all, no file
@@ -146,19 +71,25 @@ func (l *secureListener) handshakeConn(c net.Conn) {
 		c.Close()
 		return
 	}
-	name := hostnameOf(session.ConnectionState().ServerName)
+	var next net.Conn
+	to, name := l.ready, hostnameOf(session.ConnectionState().ServerName)
 	switch protocol := session.ConnectionState().NegotiatedProtocol; {
 	case protocol == protocolACME: // the handshake is the whole proof
 		session.Close()
-	case protocol == protocolHTTP2 && l.edge.noHits.Load():
-		l.pass(l.ready, session)
+		return
+	case protocol == protocolHTTP2 && l.edge.noHits:
+		next = session
 	case protocol == protocolHTTP2:
-		l.pass(l.http2, newHTTP2Conn(session, l.edge, name))
+		next, to = newHTTP2Conn(session, l.edge, name), l.http2
 	default:
-		conn := &http1Conn{Conn: session, hits: hitConn{
+		next = secureConn{&http1Conn{Conn: session, hits: hitConn{
 			edge: l.edge, protocol: "HTTP/1.1", addr: session.RemoteAddr(), secure: true, serverName: name,
-		}}
-		go l.receive(conn, l.firstDeadline()) // on a stack that the handshake has not made large
+		}}, session}
+	}
+	select {
+	case to <- next:
+	case <-l.ctx.Done():
+		session.Close()
 	}
 }
 
@@ -172,6 +103,23 @@ func answerPlain(failed error) {
 	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO", "PATCH", "DELET":
 		_, _ = record.Conn.Write(plainToTLS.httpMessage())
 	}
+}
+
+func (l *secureListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.ready:
+		return c, nil
+	case <-l.ctx.Done():
+		return nil, context.Cause(l.ctx)
+	}
+}
+
+// Close also ends the handshakes under way.
+func (l *secureListener) Close() error {
+	err := l.Listener.Close()
+	l.cancel(net.ErrClosed)
+	l.running.Wait()
+	return err
 }
 
 // http2Listener returns the connections of a secureListener that speak HTTP/2. Why there are no more,

@@ -108,7 +108,7 @@ var exchanges = map[string][]string{
 // net/http.
 func twins(t testing.TB) (hits, plain *secured) {
 	hits, plain = startTLS(t, Config{}, "a.test"), startTLS(t, Config{}, "a.test")
-	plain.noHits.Store(true)
+	plain.noHits = true
 	site := &Site{
 		ID: "a", Header: http.Header{"X-Anchor-Deployment": {"d1"}},
 		Assets: assets(t, "", map[string]string{
@@ -213,17 +213,6 @@ func wantSameAnswers(t testing.TB, hits, plain *secured, parts []string, secure 
 
 func TestHit_EqualsNetHTTP(t *testing.T) {
 	hits, plain := twins(t)
-	for name, parts := range exchanges {
-		for _, secure := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, TLS %v", name, secure), func(t *testing.T) { wantSameAnswers(t, hits, plain, parts, secure) })
-		}
-	}
-}
-
-// The same with connections that leave net/http whenever they wait for a request.
-func TestHit_EqualsNetHTTPAfterIdling(t *testing.T) {
-	hits, plain := twins(t)
-	hits.leaveAfter = time.Nanosecond
 	for name, parts := range exchanges {
 		for _, secure := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, TLS %v", name, secure), func(t *testing.T) { wantSameAnswers(t, hits, plain, parts, secure) })
@@ -389,10 +378,9 @@ func TestHit_CloseDuringAnswer(t *testing.T) {
 }
 
 // TestEdge_Newcomers: the edge itself closes a connection that had only hits, and drops one that
-// net/http has, until that one is idle.
+// net/http knows.
 func TestEdge_Newcomers(t *testing.T) {
 	e := start(t, Config{})
-	e.leaveAfter = time.Hour
 	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}})
 	count := func() int {
 		e.newcomers.mu.Lock()
@@ -424,46 +412,5 @@ func TestEdge_Newcomers(t *testing.T) {
 	e.newcomers.closeAll()
 	if _, err := from.ReadByte(); err != io.EOF {
 		t.Errorf("the connection of a newcomer ends with %v", err)
-	}
-}
-
-// awaitNewcomers waits until net/http does not have a number of connections. The end of the test ends it.
-func (s *secured) awaitNewcomers(n int) {
-	for left := -1; left != n; time.Sleep(time.Millisecond) {
-		s.newcomers.mu.Lock()
-		left = len(s.newcomers.conns)
-		s.newcomers.mu.Unlock()
-	}
-}
-
-// TestEdge_IdleConnections: a connection that waits for a request leaves net/http, which takes it again for
-// the next one.
-func TestEdge_IdleConnections(t *testing.T) {
-	e := startTLS(t, Config{}, "a.test")
-	e.leaveAfter = time.Nanosecond
-	e.Publish(NewTable(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}}))
-	for _, secure := range []bool{false, true} {
-		var c net.Conn
-		var err error
-		if secure {
-			c, err = tls.Dial("tcp", e.tls, &tls.Config{ServerName: "a.test", RootCAs: e.roots})
-		} else {
-			c, err = net.Dial("tcp", e.plain)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		from := bufio.NewReader(c)
-		for _, request := range []string{get("/page"), plainHit, "POST /page HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc", get("/page"), plainHit} {
-			e.awaitNewcomers(1)
-			io.WriteString(c, request)
-			res, err := http.ReadResponse(from, nil)
-			if err != nil {
-				t.Fatalf("%q: %v", request, err)
-			}
-			io.Copy(io.Discard, res.Body)
-		}
-		c.Close()
-		e.awaitNewcomers(0)
 	}
 }

@@ -20,6 +20,7 @@ type hitConn struct {
 	serverName string   // of the TLS handshake; "" for none
 
 	state   atomic.Int32
+	known   bool               // net/http has seen a request, or the connection is among Edge.newcomers
 	renewed time.Time          // when the deadline for the next request was set last
 	remote  string             // the peer's address; "" until a line of the access log needs it
 	repeats *accesslog.Repeats // nil until then
@@ -38,13 +39,6 @@ const (
 // net/http.
 func (c *http1Conn) Read(p []byte) (int, error) {
 	for {
-		if len(c.pending) > 0 {
-			c.idleUntil = time.Time{}
-			if n := c.framing.followOctets(p[:c.takeEarly(p)]); n > 0 || len(p) == 0 {
-				return n, nil
-			}
-			continue
-		}
 		first := c.atRequest()
 		n, err := c.Conn.Read(p)
 		if first && n > 0 {
@@ -53,12 +47,8 @@ func (c *http1Conn) Read(p []byte) (int, error) {
 				return 0, failed
 			}
 		}
-		if first && n == 0 && err != nil && c.leaves(err) {
-			return 0, errLeaves
-		}
 		n = c.framing.followOctets(p[:n])
 		if n > 0 || err != nil || len(p) == 0 {
-			c.idleUntil = time.Time{} // net/http may read ahead before it has called the handler
 			return n, err
 		}
 	}
@@ -70,7 +60,7 @@ func (c *http1Conn) atRequest() bool { return !c.answering.Load() && c.framing.a
 // answerHits answers the requests at the front of p as long as they are hits, and moves what
 // follows to the front. It returns the length of that.
 func (c *http1Conn) answerHits(p []byte) (int, error) {
-	if c.hits.edge.noHits.Load() {
+	if c.hits.edge.noHits {
 		return len(p), nil
 	}
 	done, tally := 0, hitTally{began: time.Now()}
@@ -105,13 +95,13 @@ func (c *http1Conn) awaitRequest(now time.Time, begun bool) error {
 	e := c.hits.edge
 	if begun {
 		c.hits.renewed = time.Time{}
-		return c.Conn.SetReadDeadline(now.Add(e.cfg.HeaderTimeout))
+		return c.SetReadDeadline(now.Add(e.cfg.HeaderTimeout))
 	}
 	if now.Sub(c.hits.renewed) < min(renewAfter, e.cfg.IdleTimeout/4) {
 		return nil
 	}
 	c.hits.renewed = now
-	return c.waitUntil(now.Add(e.cfg.IdleTimeout), now)
+	return c.SetReadDeadline(now.Add(e.cfg.IdleTimeout))
 }
 
 // sendHit sends an answer whose Date is now.
@@ -131,6 +121,12 @@ func (c *http1Conn) sendHit(h *hit, now time.Time) error {
 	e.hitsInFlight.Add(-1)
 	h.site.leave()
 	e.inFlight.Add(-1)
+	if err == nil && !c.hits.known {
+		c.hits.known = true
+		if !e.newcomers.add(c) {
+			return net.ErrClosed
+		}
+	}
 	return err
 }
 
@@ -195,6 +191,44 @@ func (c *http1Conn) writeHit(h *hit, now time.Time) error {
 	}
 	_, err := c.Conn.Write(h.file.Body[first:])
 	return err
+}
+
+// newcomers are connections that had only hits. net/http takes them for new, and when it shuts down
+// it would wait five seconds for their first request.
+type newcomers struct {
+	mu      sync.Mutex
+	conns   map[*http1Conn]struct{}
+	leaving bool
+}
+
+// add registers a connection and reports whether it may take more requests.
+func (n *newcomers) add(c *http1Conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.leaving {
+		return false
+	}
+	if n.conns == nil {
+		n.conns = map[*http1Conn]struct{}{}
+	}
+	n.conns[c] = struct{}{}
+	return true
+}
+
+func (n *newcomers) removeConn(c *http1Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.conns, c)
+}
+
+// closeAll closes the connections, each after the answer under way.
+func (n *newcomers) closeAll() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.leaving = true
+	for c := range n.conns {
+		c.Close()
+	}
 }
 
 // awaitHits waits for the answers on connections that net/http has closed.

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -21,57 +19,17 @@ type http1Conn struct {
 	hits     hitConn
 	requests int64 // passed to the handler
 
-	early   *[headBuffer]byte // holds pending
-	pending []byte            // was read while net/http did not have the connection
-
-	idling    atomic.Bool // the next deadline is that of an idle connection
-	isLeased  bool        // net/http has the connection
-	idleUntil time.Time   // that deadline, while net/http waits for a request; only Read's goroutine uses it
-
 	answering atomic.Bool // from the handler's start until the connection waits for the next request
 	refused   atomic.Bool // net/http answered by itself
 	cut       atomic.Bool // the answer is incomplete, and only the connection's end can show it
 }
 
-// lease is an http1Conn for as long as net/http has it. A connection that waits for a request for longer than
-// leaveAfter leaves net/http again.
-type lease struct {
-	*http1Conn
-	takeBack func(*http1Conn)
-	over     atomic.Bool // net/http closes the lease, not the connection
-	ended    atomic.Bool
-}
+// plainConn is an http1Conn without TLS.
+type plainConn struct{ *http1Conn }
 
-// leaveAfter is how long a connection that is not busy keeps what net/http has for it.
-const leaveAfter = 2 * time.Second
-
-// errLeaves makes net/http close the lease. The client sees nothing of it.
-var errLeaves = errors.New("edge: the connection waits elsewhere")
-
-func (l *lease) Read(p []byte) (int, error) {
-	n, err := l.http1Conn.Read(p)
-	if errors.Is(err, errLeaves) {
-		l.over.Store(true)
-	}
-	return n, err
-}
-
-func (l *lease) Close() error {
-	if !l.over.Load() {
-		return l.http1Conn.Close()
-	}
-	if !l.ended.Swap(true) {
-		go l.takeBack(l.http1Conn)
-	}
-	return nil
-}
-
-// plainConn is a connection without TLS.
-type plainConn struct{ *lease }
-
-// secureConn is a connection over TLS. net/http finds the session's state through ConnectionState.
+// secureConn is an http1Conn over TLS. net/http finds the session's state through ConnectionState.
 type secureConn struct {
-	*lease
+	*http1Conn
 	session *tls.Conn
 }
 
@@ -80,30 +38,6 @@ func (c secureConn) ConnectionState() tls.ConnectionState { return c.session.Con
 // ReadFrom keeps sendfile(2) reachable, which TLS cannot use.
 func (c plainConn) ReadFrom(src io.Reader) (int64, error) {
 	return c.Conn.(io.ReaderFrom).ReadFrom(src)
-}
-
-// SetReadDeadline shortens the time for which net/http waits for a request.
-func (c *http1Conn) SetReadDeadline(t time.Time) error {
-	if c.idling.Load() {
-		c.idling.Store(false)
-		return c.waitUntil(t, time.Now())
-	}
-	return c.Conn.SetReadDeadline(t)
-}
-
-// waitUntil sets the deadline for the next request. A connection that may stay idle for longer than
-// leaveAfter leaves net/http then.
-func (c *http1Conn) waitUntil(t, now time.Time) error {
-	c.idleUntil = t
-	if leaves := now.Add(c.hits.edge.leaveAfter); c.isLeased && t.After(leaves) {
-		t = leaves
-	}
-	return c.Conn.SetReadDeadline(t)
-}
-
-// leaves reports whether a Read that ended with err waited for a request that may still come.
-func (c *http1Conn) leaves(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) && c.isLeased && time.Now().Before(c.idleUntil)
 }
 
 // beginRequest counts a request that net/http passes to the handler, and reports whether the client sent
@@ -216,9 +150,18 @@ func http1ConnOf(c net.Conn) *http1Conn {
 // connState is the ConnState hook of http.Server. StateIdle means that an answer is written to its
 // end.
 func connState(c net.Conn, state http.ConnState) {
-	if conn := http1ConnOf(c); conn != nil && state == http.StateIdle {
+	conn := http1ConnOf(c)
+	if conn == nil {
+		return
+	}
+	switch state {
+	case http.StateIdle:
 		conn.answering.Store(false)
-		conn.idling.Store(true)
+	case http.StateActive, http.StateClosed:
+		if conn.hits.known {
+			conn.hits.edge.newcomers.removeConn(conn)
+		}
+		conn.hits.known = true
 	}
 }
 

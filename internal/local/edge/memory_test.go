@@ -3,13 +3,11 @@ package edge
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
 )
@@ -66,48 +64,4 @@ func TestStoredPages_Memory(t *testing.T) {
 		t.Errorf("%.3f × their octets, and %.3f × after a hit", stored, sent)
 	}
 	runtime.KeepAlive(store)
-}
-
-// inUse returns the octets of live objects and of the stacks of goroutines.
-func inUse() int64 {
-	heap := heapInUse() // whose collections also make stacks smaller
-	var stats runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&stats)
-	return heap + int64(stats.StackInuse)
-}
-
-// A connection that waits takes less memory than net/http's two buffers alone, whatever it was used for
-// before. What is measured includes the client's end.
-func TestIdleConnection_Memory(t *testing.T) {
-	const connections, most = 400, 8 << 10
-	e := startTLS(t, Config{MaxConnectionsPerClient: 2 * connections}, "a.test")
-	e.leaveAfter = time.Nanosecond
-	e.Publish(NewTable(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"}), Default: says("page")}}))
-	for _, request := range []string{plainHit, get("/page")} {
-		before := inUse()
-		clients := make([]net.Conn, connections)
-		answer := make([]byte, 4<<10)
-		for i := range clients {
-			c, err := net.Dial("tcp", e.plain)
-			if err != nil {
-				t.Fatal(err)
-			}
-			clients[i] = c
-			io.WriteString(c, request)
-			if n, err := c.Read(answer); err != nil || !strings.HasPrefix(string(answer[:n]), "HTTP/1.1 200") {
-				t.Fatalf("%q, %v", answer[:n], err)
-			}
-		}
-		e.awaitNewcomers(connections)
-		if each := (inUse() - before) / connections; each > most {
-			t.Errorf("%d octets for a connection after %q", each, request)
-		} else {
-			t.Logf("%d octets for a connection after %q", each, request)
-		}
-		for _, c := range clients {
-			c.Close()
-		}
-		e.awaitNewcomers(0)
-	}
 }

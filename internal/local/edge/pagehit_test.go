@@ -28,7 +28,7 @@ func storedPages(t testing.TB, sharing Sharing) *pageEdges {
 	t.Helper()
 	p := &pageEdges{}
 	p.hits, p.plain = startTLS(t, Config{Wrap: counting(&p.handled)}, "a.test"), startTLS(t, Config{}, "a.test")
-	p.plain.noHits.Store(true)
+	p.plain.noHits = true
 	now := time.Now()
 	for _, e := range []*secured{p.hits, p.plain} {
 		e.now = func() time.Time { return now }

@@ -51,7 +51,7 @@ func splitSites(t *testing.T, e *Edge, split Split, pinned bool) map[string]*Sit
 func TestEdge_Split_ByRequest(t *testing.T) {
 	for _, noHits := range []bool{false, true} {
 		e := start(t, Config{})
-		e.noHits.Store(noHits)
+		e.noHits = noHits
 		splitSites(t, e.Edge, Split{Weight: 30}, true)
 		for _, target := range []string{"/page", "/robots.txt"} {
 			got := map[string]int{}
