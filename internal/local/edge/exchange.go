@@ -84,9 +84,16 @@ const mostFlights = 3
 // miss asks the function, or waits for the response to a request that does. stale is the stored
 // response to validate; nil for none.
 func (x *exchange) miss(stale *cache.Entry) {
+	came := x.edge.now()
 	for range mostFlights {
 		flight, leads := x.found.Board()
 		if leads {
+			if entry := x.storedMeanwhile(stale); entry != nil {
+				flight.End(cache.Done, entry)
+				entry.CountHit(&x.counters().Hits)
+				x.send(entry, cache.Status{Hit: true})
+				return
+			}
 			x.counters().Misses.Add(1)
 			x.lead(flight, stale)
 			return
@@ -99,7 +106,7 @@ func (x *exchange) miss(stale *cache.Entry) {
 		if outcome != cache.Done {
 			break
 		}
-		if entry := flight.Entry(x.found); entry != nil {
+		if entry := flight.Entry(x.found, came); entry != nil {
 			x.counters().Misses.Add(1)
 			x.counters().Joined.Add(1)
 			x.send(entry, cache.Status{Forward: cache.ForwardMiss, Collapsed: true})
@@ -107,6 +114,16 @@ func (x *exchange) miss(stale *cache.Entry) {
 		}
 	}
 	x.pass(cache.Status{Forward: cache.ForwardMiss})
+}
+
+// storedMeanwhile returns a fresh response that another request has stored since this one found stale, or nothing.
+func (x *exchange) storedMeanwhile(stale *cache.Entry) *cache.Entry {
+	now := x.edge.now()
+	entry, _ := x.found.Find(now)
+	if entry == nil || entry == stale || entry.State(now) != cache.Fresh {
+		return nil
+	}
+	return entry
 }
 
 // lead calls the function for all that wait.
@@ -166,6 +183,12 @@ func (x *exchange) refresh(stale *cache.Entry) {
 		return
 	}
 	flight, leads := x.found.Board()
+	if leads {
+		if entry := x.storedMeanwhile(stale); entry != nil {
+			flight.End(cache.Done, entry)
+			leads = false
+		}
+	}
 	if !leads {
 		e.refreshing.Add(-1)
 		return

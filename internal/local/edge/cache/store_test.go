@@ -256,8 +256,12 @@ func TestFlight(t *testing.T) {
 	e, _ := r.Find(time.Now())
 	first.End(Done, e)
 	first.End(NotShared, nil) // of no effect
-	if outcome, err := second.Wait(t.Context()); outcome != Done || err != nil || second.Entry(r) != e {
-		t.Errorf("%v, %v, %v", outcome, err, second.Entry(r))
+	now := time.Now()
+	if outcome, err := second.Wait(t.Context()); outcome != Done || err != nil || second.Entry(r, now) != e {
+		t.Errorf("%v, %v, %v", outcome, err, second.Entry(r, now))
+	}
+	if late := now.Add(e.Fresh + time.Hour); second.Entry(r, late) != nil {
+		t.Error("a request that came when the response was stale gets it")
 	}
 	if _, leads := r.Board(); !leads {
 		t.Error("the flight does not end")
