@@ -1,6 +1,7 @@
 package deploy_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,10 +26,12 @@ func (s *stand) isPruned(t *testing.T, id anchor.DeploymentID) bool {
 // the age.
 func TestService_PruneByAge(t *testing.T) {
 	s := newStand(t)
+	var later atomic.Int64 // a pass that has ended still prunes
+	s.Retention.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
 	old := s.preview(t, "feature/x")
 	other := s.newProject(t, "other")
 	must(t, s.store.SetPreviewRetention(t.Context(), other, anchor.PreviewRetention{Days: 1}))
-	s.Retention.Now = func() time.Time { return time.Now().Add(25 * time.Hour) }
+	later.Store(int64(25 * time.Hour))
 	must(t, s.PruneByAge(t.Context()))
 	if s.isPruned(t, old) {
 		t.Error("a preview of a project without a limit is pruned")
