@@ -18,10 +18,10 @@ func (s *shell) retentionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "retention", Short: "Show and set which previews are kept", Args: cobra.NoArgs,
 		Long: "Shows which previews of the project are kept, or sets it; what is not named\n" +
-			"stays. The value default removes a setting, so that the server's holds (anchor up\n" +
-			"--keep-previews and --preview-days). Previews over the number are removed after\n" +
-			"the next deployment; those that are too old within an hour, on AWS within a day.\n" +
-			"What is live or was live is not a preview.",
+			"stays. The value default removes a setting: the one of the server applies then\n" +
+			"(anchor up --keep-previews and --preview-days). Previews over the number are\n" +
+			"removed after the next deployment; those that are too old within an hour, on\n" +
+			"AWS within a day. What is live or was live is not a preview.",
 		Example: "  anchor previews retention\n  anchor previews retention --days 30 --keep 20\n  anchor previews retention --days default",
 		RunE:    func(cmd *cobra.Command, _ []string) error { return s.runRetention(cmd.Context(), f) },
 	}
