@@ -67,6 +67,11 @@ func proxyTo(t *testing.T, endpoint string) *httputil.ReverseProxy {
 			r.SetURL(target)
 			r.Out.URL.Path, r.Out.URL.RawPath = r.In.URL.Path, r.In.URL.RawPath
 			r.Out.Host = r.In.Host
+			for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"} {
+				if values, ok := r.In.Header[name]; ok { // which ReverseProxy has removed
+					r.Out.Header[name] = values
+				}
+			}
 		},
 	}
 }
