@@ -105,7 +105,7 @@ var arrows = map[string][]string{
 	"internal/aws/alarm":                 {"internal/anchor", "internal/aws/awserr"},
 	"internal/aws/artifacts":             {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/aws/awserr", "internal/deploy", "internal/retry"},
 	"internal/aws/asset":                 {"internal/anchor", "internal/artifact", "internal/artifact/opennext", "internal/artifact/staticfile", "internal/aws/awserr", "internal/deploy", "internal/retry"},
-	"internal/aws/awserr":                {},
+	"internal/aws/awserr":                {"internal/anchor"},
 	"internal/aws/awstest":               {"internal/aws/awserr", "internal/testport"},
 	"internal/aws/certificate":           {"internal/anchor", "internal/aws/awserr", "internal/domains", "internal/retry"},
 	"internal/aws/codebuild":             {"internal/anchor", "internal/aws/awserr", "internal/deploy"},

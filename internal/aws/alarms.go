@@ -38,7 +38,7 @@ func (p *Platform) alarmed(project anchor.Project, d anchor.Deployment) (all []a
 	return all
 }
 
-// watchCandidate gives the candidate of a guarded split alarms with the thresholds of the project's, and
+// watchCandidate creates alarms for the candidate of a guarded split with the thresholds of the project's, and
 // removes those of earlier candidates. A project without alarms costs no call.
 func (p *Platform) watchCandidate(ctx context.Context, live anchor.Live) error {
 	alarms, err := p.alarmsOf(ctx, live.ProjectID)

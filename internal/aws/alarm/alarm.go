@@ -138,12 +138,5 @@ func (s Alarms) delete(ctx context.Context, names []string) error {
 }
 
 func explain(err error, what string) error {
-	switch {
-	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return err
-	case awserr.Denied(err):
-		return anchor.Failed("aws_denied", "AWS refused to %s: %s is not allowed", what, awserr.Action(err)).
-			Hintf("Run anchor aws bootstrap again, which grants it.").Because(err)
-	}
-	return anchor.Failed("aws_failed", "AWS did not %s", what).Hintf("The cause says what to change: anchor projects set.").Because(err)
+	return awserr.Explain(err, what, "The cause says what to change: anchor projects set.")
 }

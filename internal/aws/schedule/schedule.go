@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 
@@ -149,12 +148,5 @@ func (s Schedules) delete(ctx context.Context, name string) error {
 }
 
 func explain(err error, what string) error {
-	switch {
-	case err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return err
-	case awserr.Denied(err):
-		return anchor.Failed("aws_denied", "AWS refused to %s: %s is not allowed", what, awserr.Action(err)).
-			Hintf("Run anchor aws bootstrap again, which grants it.").Because(err)
-	}
-	return anchor.Failed("aws_failed", "AWS did not %s", what).Hintf("The schedule of the installation tries again. The cause says what AWS refuses.").Because(err)
+	return awserr.Explain(err, what, "The schedule of the installation tries again. The cause says what AWS refuses.")
 }
