@@ -402,7 +402,7 @@ func (a *anchor) visit(t *testing.T, project string) (leave func()) {
 	}
 }
 
-// dividesTraffic gives the deployment that is not live a share, another share, none, and all.
+// dividesTraffic sends a share of the traffic to the deployment that is not live, another share, none, and all.
 func (d *dashboard) dividesTraffic(t *testing.T, a *anchor, first, second deployed) {
 	start := func() {
 		t.Helper()
