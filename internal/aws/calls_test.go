@@ -117,11 +117,10 @@ func (r *report) measure(name string, do func()) []awstest.Call {
 	return made
 }
 
-// waits reports whether a call checks if Lambda is done, or renews a lease meanwhile. Their
-// number depends on Lambda.
-func waits(name, operation string) bool {
-	return operation == "Lambda.GetFunctionConfiguration" ||
-		operation == "DynamoDB.TransactWriteItems" && strings.HasSuffix(name, longOnes)
+// renews reports whether a call renews the lease of a part that waits for Lambda. The number of
+// those calls depends on Lambda, too.
+func renews(name, operation string) bool {
+	return operation == "DynamoDB.TransactWriteItems" && strings.HasSuffix(name, longOnes)
 }
 
 // longOnes names the parts of a deployment that do many things concurrently and wait in between.
@@ -129,9 +128,10 @@ func waits(name, operation string) bool {
 const longOnes = "functions"
 
 func (r *report) write(name string, calls []awstest.Call) {
-	count, waited := map[string]int{}, 0
-	for _, c := range calls {
-		if waits(name, c.Operation) {
+	count := map[string]int{}
+	kept, waited := awstest.SplitWaits(calls)
+	for _, c := range kept {
+		if renews(name, c.Operation) {
 			waited++
 			continue
 		}

@@ -29,6 +29,20 @@ func Golden(t testing.TB, file string, update bool, run func() (*Wire, string)) 
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), report); diff != "" {
-		t.Errorf("the calls differ from %s (-want +got); go test -update writes it anew:\n%s", file, diff)
+		t.Errorf("the calls differ from %s (-want +got); go test -update rewrites it:\n%s", file, diff)
 	}
+}
+
+// SplitWaits returns the calls that are not reads of a function's state, and how many of those
+// there are. Anchor reads the state until Lambda has applied a change, so that their number
+// depends on how fast Lambda and the machine are.
+func SplitWaits(calls []Call) (kept []Call, waits int) {
+	for _, c := range calls {
+		if c.Operation == "Lambda.GetFunctionConfiguration" {
+			waits++
+		} else {
+			kept = append(kept, c)
+		}
+	}
+	return kept, waits
 }

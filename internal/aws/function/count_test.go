@@ -13,7 +13,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/function"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // TestCalls compares the number of AWS calls with testdata/calls.golden, for publishing and
 // releasing two functions.
@@ -26,13 +26,18 @@ func callsOfAll(t *testing.T) (*awstest.Wire, string) {
 	s, p := newStand(t), newProject()
 	s.Amble()
 	var report strings.Builder
-	chain, slow := "", false
+	slow := false
 	count := func(what string, do func()) {
 		record := s.cloud.Wire.Record()
 		do()
 		calls := record()
+		chain := ""
 		if slow {
 			chain = fmt.Sprintf(", %d one after another", awstest.Serial(calls))
+		}
+		calls, waited := awstest.SplitWaits(calls)
+		if waited > 0 {
+			chain += ", and looks whether Lambda is done"
 		}
 		tell(&report, fmt.Sprintf("%s: %d calls%s", what, len(calls), chain), calls)
 	}
