@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 )
 
 //go:embed assets
@@ -24,7 +25,9 @@ var mediaTypes = map[string]string{
 	".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
 }
 
-var assets, assetNames = loadAssets()
+// loadedAssets compresses the files when the first page is shown: the program starts for each command and each worker,
+// most of which show none.
+var loadedAssets = sync.OnceValues(loadAssets)
 
 func loadAssets() (byName map[string]asset, names map[string]string) {
 	byName, names = map[string]asset{}, map[string]string{}
@@ -55,9 +58,13 @@ func loadAssets() (byName map[string]asset, names map[string]string) {
 }
 
 // assetURL returns the address of a file in assets.
-func assetURL(name string) string { return assetNames[name] }
+func assetURL(name string) string {
+	_, names := loadedAssets()
+	return names[name]
+}
 
 func serveAsset(w http.ResponseWriter, r *http.Request) {
+	assets, _ := loadedAssets()
 	a, found := assets[r.PathValue("name")]
 	if !found {
 		w.Header().Set("Cache-Control", "no-store")
