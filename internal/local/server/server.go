@@ -117,7 +117,7 @@ func Run(ctx context.Context, c Config) error {
 	}
 	working, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.installNode, a.keepHistory, a.watchTroubles, a.exportMetrics, a.crons.Run, a.runShifter} {
+	for _, work := range []func(context.Context){a.runJanitor, a.finishRemovals, a.core.Domains.Run, a.lookAtChanged, a.keepWildcard, a.keepAdminCertificate, a.finishStart, a.keepHistory, a.watchTroubles, a.exportMetrics, a.crons.Run, a.runShifter} {
 		background.Go(func() { work(working) })
 	}
 	a.onClose(func() error { stop(); background.Wait(); return nil })
