@@ -2,50 +2,87 @@ package worker
 
 import "time"
 
-// A request more on an event loop that is busy all the time makes the others wait longer and none sooner.
-// While a loop is busy, its process takes what it answers within answerWithin beside the requests that
-// it had when it was calm, which may wait for something else: streams, long polls. Others queue, and what
-// the queue would not pass on within queueWithin is refused at once.
+// A request more on an event loop that is busy all the time makes the others wait longer and none sooner. What tells
+// is how late the loop runs its timers: requests that wait for something else, streams and long polls and slow APIs, do
+// not delay it, however many there are.
+//
+// So a process may have the requests that it had when its loop was last calm, as long as each of them lasts, and a
+// window of others. The window shrinks while a busy loop is late and grows while it is not. Others queue, and what the
+// queue would not pass on within queueWithin is refused at once.
 const (
-	answerWithin = time.Second
-	queueWithin  = 5 * time.Second
-	rateWeight   = 0.3 // of the latest report in the rate of answers
+	burst       = 64 // requests that a calm process takes between two of its reports: it cannot be known yet what they need
+	targetDelay = 50 * time.Millisecond
+	shrink      = 0.8 // of the window, by each report of a loop that is late
+	grow        = 8   // by this part of it at each report of one that is not
+	queueWithin = 2 * time.Second
+	knownAfter  = time.Second // for how long a loop has to be busy until its rate counts: code that has just been loaded is slow
+	rateWeight  = 0.3         // of beatEvery in the rate of answers
 )
 
-// congestion bounds the requests of one process. The zero value bounds nothing.
+// congestion bounds the requests of one process. The zero value is that of an idle process.
 type congestion struct {
-	calm     int     // requests in flight when the loop was last not busy
-	answered int     // requests since the last report
-	rate     float64 // answers per second while the loop is busy; 0 for not known
-	bounded  bool
+	carried  int           // requests in flight since the loop was last calm
+	calm     int64         // the number of the latest request at that time
+	window   int           // how many others the process may have; 0: burst
+	busy     time.Duration // for which the loop has been busy
+	answered int           // requests since the last report
+	rate     float64       // answers per second while the loop is busy
 }
 
-// note takes up a report about the time since the last one.
-func (c *congestion) note(busy bool, inFlight int, since time.Duration) {
+// note takes up a report. latest is the number of the latest request that the process took.
+func (c *congestion) note(r pace, inFlight int, latest int64, floor int) {
 	answered := c.answered
 	c.answered = 0
-	if !busy {
-		*c = congestion{calm: inFlight}
+	taken := inFlight - c.carried
+	if !r.isBusy() {
+		window := burst
+		if taken >= c.size() { // a crowd came at once, and the loop has time for more
+			window = 2 * c.size()
+		}
+		*c = congestion{carried: inFlight, calm: latest, window: window}
 		return
 	}
-	if since <= 0 || since > loadLasts {
-		return // the process was idle, or blocked
+	c.noteRate(float64(answered)/r.span.Seconds(), r.span)
+	c.busy += r.span
+	switch {
+	case r.delay <= targetDelay:
+		if taken >= c.size() {
+			c.window = c.size() + max(1, c.size()/grow)
+		}
+	case taken <= c.size(): // else the last change has had no effect yet
+		c.window = max(floor, int(shrink*float64(c.size())))
 	}
-	latest := float64(answered) / since.Seconds()
-	if !c.bounded {
-		c.rate = latest
+}
+
+// noteRate takes up how many answers a busy process returned per second.
+func (c *congestion) noteRate(rate float64, span time.Duration) {
+	switch {
+	case span > loadLasts: // it was blocked
+	case c.busy < knownAfter:
+		c.rate = (c.rate*c.busy.Seconds() + rate*span.Seconds()) / (c.busy + span).Seconds()
+	default:
+		c.rate += min(1, rateWeight*span.Seconds()/beatEvery.Seconds()) * (rate - c.rate)
 	}
-	c.rate += rateWeight * (latest - c.rate)
-	c.bounded = true
+}
+
+// leave notes that the process has answered a request.
+func (c *congestion) leave(number int64) {
+	c.answered++
+	if number <= c.calm {
+		c.carried--
+	}
+}
+
+func (c *congestion) size() int {
+	if c.window == 0 {
+		return burst
+	}
+	return c.window
 }
 
 // limitOf returns how many requests the process may have in flight.
 func (p *Pool) limitOf(pr *process) int {
-	c := &pr.congestion
-	if !c.bounded {
-		return p.spec.Limit
-	}
-	return min(p.spec.Limit, c.calm+max(p.spec.Concurrency, int(c.rate*answerWithin.Seconds())))
+	return min(p.spec.Limit, pr.congestion.carried+max(p.spec.Concurrency, pr.congestion.size()))
 }
 
 // queueLimit returns how many requests may wait. Callers hold mu.
@@ -56,7 +93,7 @@ func (p *Pool) queueLimit() int {
 		if !pr.isAble() {
 			continue
 		}
-		if !pr.congestion.bounded {
+		if pr.congestion.busy < knownAfter {
 			return p.spec.Queue
 		}
 		able++
@@ -66,4 +103,22 @@ func (p *Pool) queueLimit() int {
 		return p.spec.Queue
 	}
 	return min(p.spec.Queue, max(able*p.spec.Concurrency, int(rate*queueWithin.Seconds())))
+}
+
+// trimQueue refuses the latest of those that wait in vain: they came when it was not known yet how long the queue
+// takes. Suspects wait for something else. Callers hold mu.
+func (p *Pool) trimQueue() {
+	limit := p.queueLimit()
+	if len(p.waiters) <= limit {
+		return
+	}
+	var left []*waiter
+	for i, w := range p.waiters {
+		if i < limit || w.suspect {
+			left = append(left, w)
+			continue
+		}
+		w.answer <- grant{err: p.errCrowded(limit)}
+	}
+	p.waiters = left
 }

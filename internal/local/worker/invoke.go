@@ -33,7 +33,7 @@ func (p *Pool) Invoke(ctx context.Context, event []byte) ([]byte, error) {
 	answer, body, err := pr.hop.exchangeMessages(ctx, head, bytes.NewReader(event))
 	if err != nil {
 		if ctx.Err() == nil {
-			p.markDoubted(pr)
+			p.markDoubted(pr.process)
 		}
 		return nil, fmt.Errorf("worker: call function %s: %w", p.spec.Name, err)
 	}

@@ -27,15 +27,19 @@ type Line struct {
 // record is one JSON line of the control pipe: a sign of life, the first of which reports that the
 // process is ready; the announcement that it is about to end; or a console line.
 type record struct {
-	Alive   bool     `json:"alive"`
-	Leaving string   `json:"leaving"` // why it is about to end: "process.exit(1)"
-	Log     *string  `json:"log"`
-	Level   string   `json:"level"`
-	ID      string   `json:"id"`
-	Path    string   `json:"path"`
-	Time    int64    `json:"time"` // Unix milliseconds
-	Vitals  *vitals  `json:"vitals"`
-	Load    *float64 `json:"load"` // of the event loop since the last report: 0 to 1
+	Alive   bool    `json:"alive"`
+	Leaving string  `json:"leaving"` // why it is about to end: "process.exit(1)"
+	Log     *string `json:"log"`
+	Level   string  `json:"level"`
+	ID      string  `json:"id"`
+	Path    string  `json:"path"`
+	Time    int64   `json:"time"` // Unix milliseconds
+	Vitals  *vitals `json:"vitals"`
+	Load    *struct {
+		Used  float64 `json:"used"`  // share of the time in which the event loop ran code: 0 to 1
+		Span  float64 `json:"span"`  // that time, in milliseconds since the last report
+		Delay float64 `json:"delay"` // milliseconds by which its latest timer was late
+	} `json:"load"`
 }
 
 // readLines calls line for each line of r until r ends. It drops what a line has beyond maxLine
@@ -78,9 +82,8 @@ func readRaw(r io.Reader, level string, log func(Line)) {
 }
 
 // readControl forwards console lines, and calls beat at each sign of life, leave when the process
-// announces its end, fares when it reports how it fares, and loaded when it reports the utilization of
-// its event loop.
-func readControl(r io.Reader, beat func(), leave func(why string), fares func(vitals), loaded func(float64), log func(Line)) {
+// announces its end, fares when it reports how it fares, and loaded when it reports the pace of its event loop.
+func readControl(r io.Reader, beat func(), leave func(why string), fares func(vitals), loaded func(pace), log func(Line)) {
 	readLines(r, func(text []byte, _ bool) {
 		var rec record
 		if json.Unmarshal(text, &rec) != nil {
@@ -96,7 +99,7 @@ func readControl(r io.Reader, beat func(), leave func(why string), fares func(vi
 			fares(*rec.Vitals)
 		}
 		if rec.Load != nil {
-			loaded(*rec.Load)
+			loaded(paceOf(rec.Load.Used, rec.Load.Span, rec.Load.Delay))
 		}
 		if rec.Log != nil {
 			log(Line{Time: time.UnixMilli(rec.Time), Level: rec.Level, RequestID: rec.ID, Path: rec.Path, Text: *rec.Log})

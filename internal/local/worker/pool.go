@@ -53,8 +53,8 @@ type waiter struct {
 }
 
 type grant struct {
-	process *process
-	err     error
+	turn
+	err error
 }
 
 // attempt is one start; err may be read when done is closed.

@@ -37,6 +37,7 @@ type process struct {
 
 	// Guarded by Pool.mu.
 	inFlight   int
+	taken      int64 // requests since its start
 	loop       loop
 	congestion congestion
 	idleSince  time.Time
@@ -96,7 +97,7 @@ func (p *Pool) startProcess(n int64, compiled *os.File) (*process, error) {
 	files.closeTheirs()
 	pr.stdin = files.stdinW
 	pr.hop = newHop(pr.socket)
-	go pr.watchOutput(files, func(load float64) { p.noteLoad(pr, load) }, pr.logTo(log))
+	go pr.watchOutput(files, func(r pace) { p.noteLoad(pr, r) }, pr.logTo(log))
 	return pr, nil
 }
 
@@ -117,7 +118,7 @@ func (pr *process) logTo(log func(Line)) func(Line) {
 }
 
 // watchOutput reads the output of the process until it has ended.
-func (pr *process) watchOutput(files *pipes, loaded func(float64), log func(Line)) {
+func (pr *process) watchOutput(files *pipes, loaded func(pace), log func(Line)) {
 	pid := pr.cmd.Process.Pid
 	var readers sync.WaitGroup
 	readers.Go(func() { readRaw(&drainingReader{file: files.outR}, "info", log) })

@@ -59,7 +59,7 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			abandonRequest(w, r)
 			return
 		}
-		waitForExit(pr)
+		waitForExit(pr.process)
 		if attempt > 0 || body != nil || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 			p.logLine("error", "request "+out.header.Get(requestIDHeader)+" got no answer: "+err.Error())
 			respondText(w, http.StatusBadGateway, "The app's process ended before it answered this request. Please try again.")
@@ -94,7 +94,7 @@ var errSwitched = errors.New("the answer is 101 to a request that is not a WebSo
 
 // forwardRequest sends the request to pr, copies the answer to w, and releases pr. An error means that
 // nothing was sent to the client.
-func (p *Pool) forwardRequest(w http.ResponseWriter, r *http.Request, out *requestHead, body *clientBody, pr *process) error {
+func (p *Pool) forwardRequest(w http.ResponseWriter, r *http.Request, out *requestHead, body *clientBody, pr turn) error {
 	defer p.releaseProcess(pr)
 	if body != nil && r.ProtoMajor == 1 {
 		// Best effort: not every ResponseWriter supports it, and most requests do not need it.
@@ -103,7 +103,7 @@ func (p *Pool) forwardRequest(w http.ResponseWriter, r *http.Request, out *reque
 	head, answer, err := pr.hop.exchangeMessages(r.Context(), out, body)
 	if err != nil {
 		if body.readError() == nil && r.Context().Err() == nil { // else the client broke the exchange off
-			p.markDoubted(pr)
+			p.markDoubted(pr.process)
 		}
 		return err
 	}

@@ -6,27 +6,33 @@ import (
 	"time"
 )
 
+// turn is a request that a process has taken: its number among those of the process.
+type turn struct {
+	*process
+	number int64
+}
+
 // acquireProcess returns the process for a request, and waits in the queue for one when necessary. The
-// caller returns it with release. A request whose process ended under it is suspected to have ended
+// caller returns it with releaseProcess. A request whose process ended under it is suspected to have ended
 // it: it goes to a process aside, which serves no other visitors.
-func (p *Pool) acquireProcess(ctx context.Context, suspect bool) (*process, error) {
+func (p *Pool) acquireProcess(ctx context.Context, suspect bool) (turn, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, ErrClosed
+		return turn{}, ErrClosed
 	}
 	if pr := p.chooseProcess(suspect); pr != nil {
-		pr.beginRequest()
+		t := pr.beginRequest()
 		if pr.inFlight > p.spec.Concurrency {
 			p.scaleUp()
 		}
 		p.mu.Unlock()
-		return pr, nil
+		return t, nil
 	}
 	w, err := p.enqueueRequest(suspect)
 	p.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return turn{}, err
 	}
 	return p.wait(ctx, w)
 }
@@ -91,7 +97,7 @@ func (p *Pool) enqueueRequest(suspect bool) (*waiter, error) {
 		}
 	}
 	if len(p.waiters) >= p.queueLimit() {
-		return nil, &busyError{why: fmt.Sprintf("all processes are busy and %d requests wait already", len(p.waiters)), retryAfter: time.Second}
+		return nil, p.errCrowded(len(p.waiters))
 	}
 	w := &waiter{suspect: suspect, answer: make(chan grant, 1)}
 	p.waiters = append(p.waiters, w)
@@ -99,18 +105,23 @@ func (p *Pool) enqueueRequest(suspect bool) (*waiter, error) {
 	return w, nil
 }
 
-func (p *Pool) wait(ctx context.Context, w *waiter) (*process, error) {
+// errCrowded refuses a request because of those that wait.
+func (p *Pool) errCrowded(waiting int) error {
+	return &busyError{why: fmt.Sprintf("all processes are busy and %d requests wait already", waiting), retryAfter: time.Second}
+}
+
+func (p *Pool) wait(ctx context.Context, w *waiter) (turn, error) {
 	timeout := time.NewTimer(p.spec.QueueTimeout)
 	defer timeout.Stop()
 	select {
 	case g := <-w.answer:
-		return g.process, g.err
+		return g.turn, g.err
 	case <-ctx.Done():
 		p.leaveQueue(w)
-		return nil, ctx.Err()
+		return turn{}, ctx.Err()
 	case <-timeout.C:
 		p.leaveQueue(w)
-		return nil, &busyError{why: fmt.Sprintf("no process had room within %s", p.spec.QueueTimeout), retryAfter: 2 * time.Second}
+		return turn{}, &busyError{why: fmt.Sprintf("no process had room within %s", p.spec.QueueTimeout), retryAfter: 2 * time.Second}
 	}
 }
 
@@ -126,25 +137,28 @@ func (p *Pool) leaveQueue(w *waiter) {
 	}
 	p.mu.Unlock()
 	if g := <-w.answer; g.process != nil {
-		p.releaseProcess(g.process)
+		p.releaseProcess(g.turn)
 	}
 }
 
 // beginRequest counts a request that the process receives. Callers hold Pool.mu.
-func (pr *process) beginRequest() {
+func (pr *process) beginRequest() turn {
 	pr.inFlight++
+	pr.taken++
 	if !pr.watched {
 		pr.watched = true
 		notifyOnce(pr.busy, struct{}{})
 	}
+	return turn{pr, pr.taken}
 }
 
-// releaseProcess ends a request on pr; the next in the queue takes its place.
-func (p *Pool) releaseProcess(pr *process) {
+// releaseProcess ends a request; the next in the queue takes its place.
+func (p *Pool) releaseProcess(t turn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	pr := t.process
 	pr.inFlight--
-	pr.congestion.answered++
+	pr.congestion.leave(t.number)
 	p.serveQueue()
 	if pr.inFlight == 0 {
 		pr.congestion = congestion{}
@@ -167,8 +181,7 @@ func (p *Pool) serveQueue() {
 	for _, w := range p.waiters {
 		if !full[w.suspect] {
 			if pr := p.chooseProcess(w.suspect); pr != nil {
-				pr.beginRequest()
-				w.answer <- grant{process: pr}
+				w.answer <- grant{turn: pr.beginRequest()}
 				continue
 			}
 			full[w.suspect] = true

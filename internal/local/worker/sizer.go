@@ -19,20 +19,46 @@ const (
 	loadLasts = time.Second     // for which a report describes the present; an idle process sends none
 )
 
-// loop is the event loop of a process that takes requests.
-type loop struct {
-	utilization float64   // share of the last moment in which it ran code: 0 to 1
-	at          time.Time // when that was reported
-	busySince   time.Time // zero while it is not busy
+// pace is a report of a process about its event loop since the last one. The app could write one, too: a wrong
+// one affects only its own pool, within its bounds.
+type pace struct {
+	utilization float64       // share of the time in which it ran code: 0 to 1
+	span        time.Duration // that time
+	delay       time.Duration // by which its latest timer was late
 }
 
-// note takes up a report. The app could write one, too: a wrong one affects only its own pool, within
-// its bounds.
-func (l *loop) note(now time.Time, utilization float64) {
+func (r pace) isBusy() bool { return r.utilization >= busyLoop }
+
+// paceOf returns what a process has written: a share and two numbers of milliseconds.
+func paceOf(utilization, span, delay float64) pace {
 	if !(utilization >= 0) { // NaN is not
 		utilization = 0
 	}
-	l.utilization, l.at = min(utilization, 1), now
+	return pace{min(utilization, 1), max(seconds(span/1000), time.Millisecond), seconds(delay / 1000)}
+}
+
+// loop is the event loop of a process that takes requests.
+type loop struct {
+	utilization float64       // share of the last moment in which it ran code: 0 to 1
+	at          time.Time     // when that was reported
+	busySince   time.Time     // zero while it is not busy
+	ran, passed time.Duration // since then, by later reports
+	reported    time.Time     // the latest of them
+}
+
+// note takes up a report. Several make a moment: each is about a short time.
+func (l *loop) note(now time.Time, r pace) {
+	if now.Sub(l.reported) > loadLasts { // it was idle
+		l.ran, l.passed = 0, 0
+	}
+	l.reported = now
+	l.ran += time.Duration(r.utilization * float64(r.span))
+	l.passed += r.span
+	if l.passed < beatEvery {
+		return
+	}
+	l.utilization, l.at = float64(l.ran)/float64(l.passed), now
+	l.ran, l.passed = 0, 0
 	switch {
 	case l.utilization < busyLoop:
 		l.busySince = time.Time{}
@@ -90,15 +116,15 @@ func (s *sizer) wantsLess(now time.Time, loops []*loop, after time.Duration) boo
 	return true
 }
 
-// noteLoad takes up the utilization of a process, and starts another one or ends one.
-func (p *Pool) noteLoad(pr *process, utilization float64) {
+// noteLoad takes up a report of a process, and starts another one or ends one.
+func (p *Pool) noteLoad(pr *process, r pace) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := time.Now()
-	since := now.Sub(pr.loop.at)
-	pr.loop.note(now, utilization)
-	pr.congestion.note(pr.loop.utilization >= busyLoop, pr.inFlight, since)
+	pr.loop.note(now, r)
+	pr.congestion.note(r, pr.inFlight, pr.taken, p.spec.Concurrency)
 	p.serveQueue()
+	p.trimQueue()
 	if p.closed || p.draining || p.starting > 0 {
 		return
 	}

@@ -26,7 +26,7 @@ func newFleet(n int) *fleet {
 func (f *fleet) step(utilization ...float64) {
 	f.now = f.now.Add(beatEvery)
 	for i, u := range utilization {
-		f.loops[i].note(f.now, u)
+		f.loops[i].note(f.now, paceOf(u, float64(beatEvery.Milliseconds()), 0))
 	}
 }
 
@@ -112,7 +112,7 @@ func TestSizer_SilentLoopIsIdle(t *testing.T) {
 	f := newFleet(2)
 	f.step(1, 1)
 	f.now = f.now.Add(2 * loadLasts)
-	f.loops[0].note(f.now, 0.4)
+	f.loops[0].note(f.now, pace{utilization: 0.4, span: beatEvery})
 	if f.wantsLess(f.now, f.loops, time.Minute) {
 		t.Error("at once")
 	}

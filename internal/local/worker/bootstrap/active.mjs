@@ -8,12 +8,20 @@ import { beginMeasuring, endMeasuring, reportVitals } from "./vitals.mjs";
 // The supervisor stops expecting them sooner (calmAfter), so that it never waits for signs that do
 // not come.
 const LINGER_MS = 6000;
+// The supervisor bounds the requests of a process by its reports, so a crowd is reported sooner than a sign of life
+// is due.
+const LOOK_MS = 50;
+const CROWD = 8; // new requests
+const WORK = 0.5; // share of the time
 
 export class Active extends Set {
   #period; // milliseconds between two signs
   #timer;
-  #before; // the utilization of the event loop at the last sign
-  #idle = 0; // periods in a row without a request
+  #idleSince;
+  #begun = 0; // requests since the last report
+  #before; // the utilization of the event loop at the last report
+  #reported; // when that was
+  #looked; // when the timer ran last
 
   constructor(period) {
     super();
@@ -22,24 +30,37 @@ export class Active extends Set {
 
   add(request) {
     if (!this.#timer) this.#begin();
+    this.#begun++;
     return super.add(request);
   }
 
   #begin() {
-    this.#idle = 0;
     send({ alive: true });
+    this.#idleSince = this.#reported = this.#looked = performance.now();
     this.#before = performance.eventLoopUtilization();
     beginMeasuring();
-    this.#timer = setInterval(() => this.#beat(), this.#period).unref();
+    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
   }
 
-  #beat() {
-    const now = performance.eventLoopUtilization();
-    send({ alive: true, load: performance.eventLoopUtilization(now, this.#before).utilization });
-    this.#before = now;
+  #look() {
+    const now = performance.now();
+    const delay = Math.max(0, now - this.#looked - LOOK_MS);
+    this.#looked = now;
+    const used = performance.eventLoopUtilization(this.#before).utilization;
+    if (this.#begun >= CROWD || used >= WORK || now - this.#reported >= this.#period - LOOK_MS / 2) this.#report(now, used, delay);
+    if (this.size > 0) this.#idleSince = now;
+    else if (now - this.#idleSince > LINGER_MS) this.#end();
+  }
+
+  #report(now, used, delay) {
+    send({ alive: true, load: { used, span: now - this.#reported, delay } });
+    this.#before = performance.eventLoopUtilization();
+    this.#reported = now;
+    this.#begun = 0;
     reportVitals();
-    this.#idle = this.size > 0 ? 0 : this.#idle + 1;
-    if (this.#idle * this.#period <= LINGER_MS) return;
+  }
+
+  #end() {
     clearInterval(this.#timer);
     endMeasuring();
     this.#timer = undefined;
