@@ -123,10 +123,11 @@ func checkMove(t tx, from anchor.Live, to anchor.Release) error {
 	return nil
 }
 
-// Accept returns the project's next place in the order of requests, durable on return, or NotFound
-// when the project does not exist or is being removed.
+// Accept returns the project's next place in the order of requests, or NotFound when the project does not
+// exist or is being removed. It does not wait for the disk, as Append does not: a power cut that loses the
+// place loses the release that has it, too, because that is written after it.
 func (s *Store) Accept(ctx context.Context, p anchor.ProjectID) (order int64, err error) {
-	err = s.writeTx(ctx, "accept the request", func(t tx) (err error) {
+	err = s.writeOn(ctx, s.journal, "accept the request", func(t tx) (err error) {
 		order, err = nextOrder(t, p)
 		return err
 	})

@@ -31,6 +31,7 @@ type Store struct {
 	backups Backups
 	turn    chan struct{}
 	hot     statements
+	log     checkpoints
 }
 
 // Open opens the file at path and upgrades its schema. It creates the file (mode 0600) when it does
@@ -58,6 +59,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(explainOpenError(path, err), s.Close())
 	}
+	s.log.begin(s)
 	return s, nil
 }
 
@@ -100,6 +102,7 @@ func openPool(path string, most int, pragma, mode string) (*sql.DB, error) {
 		"_pragma": {
 			fmt.Sprintf("busy_timeout(%d)", busyTimeoutMS),
 			"foreign_keys(1)",
+			"wal_autocheckpoint(" + checkpointAt + ")",
 			pragma,
 		},
 	}
@@ -115,6 +118,7 @@ func openPool(path string, most int, pragma, mode string) (*sql.DB, error) {
 
 // Close closes all connections; no call may be under way.
 func (s *Store) Close() error {
+	s.log.end()
 	errs := []error{s.hot.close()}
 	for _, db := range []*sql.DB{s.copies, s.read, s.journal, s.records} {
 		if db != nil {

@@ -22,6 +22,7 @@ func (s *Store) writeOn(ctx context.Context, db *sql.DB, what string, do func(tx
 	case <-ctx.Done():
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	}
+	defer s.log.note()
 	return explainError(what, inTransaction(context.WithoutCancel(ctx), db, do))
 }
 
