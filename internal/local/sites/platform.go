@@ -96,6 +96,7 @@ type Platform struct {
 
 	compiling *compiling
 	prestarts prestarts
+	pointers  *pointerCopies
 	shared    sync.Map // *asset.Shared by anchor.ProjectID
 }
 
@@ -124,6 +125,7 @@ func New(c Config) (*Platform, error) {
 		memory:   asset.NewMemory(assetMemory, assetInMemory),
 
 		compiling: newCompiling(),
+		pointers:  newPointerCopies(Folder(c.Dir)),
 	}
 	p.tabs = c.Tabs
 	c.Cache.Revalidated, c.Cache.Deleted = p.invalidateRows, p.invalidateObject
@@ -170,5 +172,6 @@ func (p *Platform) Close() error {
 		wg.Go(s.close)
 	}
 	wg.Wait()
+	p.pointers.close()
 	return p.wire.close()
 }

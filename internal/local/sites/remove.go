@@ -85,5 +85,5 @@ func (p *Platform) RemoveProject(ctx context.Context, project anchor.ProjectID) 
 	if p.Groups != nil {
 		errs = append(errs, p.Groups.Remove(string(project)))
 	}
-	return errors.Join(append(errs, p.dataFolder().DropPointer(project), p.Logs.Remove(project))...)
+	return errors.Join(append(errs, p.pointers.drop(project), p.Logs.Remove(project))...)
 }

@@ -2,7 +2,6 @@ package sites
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/release"
@@ -39,10 +38,7 @@ func (p *Platform) Follow(_ context.Context, live anchor.Live) error {
 	if err := p.route(live); err != nil {
 		return err
 	}
-	// Traffic has moved, and the next start writes the missing copy.
-	if err := p.dataFolder().keepPointer(live); err != nil {
-		slog.Error("keep a copy of the live pointer", "projectId", live.ProjectID, "error", err)
-	}
+	p.pointers.keep(live)
 	if s := p.site(live.Deployment); s != nil {
 		p.compileLater(s)
 	}
