@@ -15,7 +15,6 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/client"
 	"github.com/anchor-deploy/anchor/internal/local/server"
-	"github.com/anchor-deploy/anchor/internal/local/worker"
 	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
@@ -194,6 +193,7 @@ func TestBuild_ServerThatStops(t *testing.T) {
 	f.leavesNothing()
 }
 
+// TestBuild_SeesNothingOfTheServer has the build print what it must not find.
 // ownNiceness is the scheduling priority of the test, to which a build adds its own (nice(1)).
 func ownNiceness(t *testing.T) int {
 	t.Helper()
@@ -208,7 +208,6 @@ func ownNiceness(t *testing.T) int {
 	return n
 }
 
-// TestBuild_SeesNothingOfTheServer has the build print what it must not find.
 func TestBuild_SeesNothingOfTheServer(t *testing.T) {
 	t.Setenv("ANCHOR_TEST_SECRET", "of the server")
 	var data string
@@ -230,7 +229,7 @@ cp -r tree .open-next
 `, data, data, data))
 	commit := f.app("one")
 	out := f.push("main")
-	f.says(out, "secret:  ", "commit: "+commit+" branch: main", fmt.Sprintf("nice: %d", min(19, ownNiceness(t)+worker.Niceness+10)), "cached: ")
+	f.says(out, "secret:  ", "commit: "+commit+" branch: main", fmt.Sprintf("nice: %d", min(19, ownNiceness(t)+10)), "cached: ")
 	if jail.Level(status.Isolation.Level) >= jail.Filtered {
 		for _, leak := range []string{"token: ", "repository: "} {
 			if strings.Contains(out, leak) {

@@ -5,8 +5,6 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // spawner is the one thread that starts all processes. The kernel sends the parent-death signal
@@ -18,18 +16,8 @@ var spawner = sync.OnceValue(func() chan func() {
 	return jobs
 })
 
-// Niceness is what processes have more than Anchor (nice(1)): the edge answers many requests for each that a process
-// renders, and a switch waits for it. Where workers have control groups of their own it counts within those only.
-const Niceness = 5
-
-// spawnJobs lowers the priority of its thread: what it starts, and all threads of that, inherit it, whereas
-// setpriority(2) of a process that runs reaches one thread.
 func spawnJobs(jobs <-chan func()) {
 	runtime.LockOSThread()
-	if now, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
-		const zero = 20                                                        // of what the system call returns for nice values
-		_ = unix.Setpriority(unix.PRIO_PROCESS, 0, min(zero-now+Niceness, 19)) // without it they run as well
-	}
 	for job := range jobs {
 		job()
 	}
