@@ -158,6 +158,7 @@ func (r *Runner) environment(project map[string]string) []string {
 		"ANCHOR_GIT_COMMIT_SHA": r.variable("CODEBUILD_RESOLVED_SOURCE_VERSION"),
 	})
 	maps.Copy(env, project)
+	anchor.AddVercelNames(env)
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		if env[name] != "" {

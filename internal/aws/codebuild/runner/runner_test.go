@@ -67,6 +67,33 @@ func (s *stand) run(t *testing.T) (string, error) {
 
 const app = `{"dependencies":{"next":"15.1.0"}}`
 
+func TestRun_AddsVercelNames(t *testing.T) {
+	vars := map[string]string{"ANCHOR_ENV": "preview", "ANCHOR_GIT_BRANCH": "feature/x", "ANCHOR_URL": "https://d1.example.com", "VERCEL": "1", "VERCEL_GIT_COMMIT_REF": "my own"}
+	s := newStand(t, vars, map[string]string{"package.json": app})
+	if out, err := s.run(t); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	environment, err := os.ReadFile(filepath.Join(s.Dir, "environment"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"VERCEL_ENV=preview", "VERCEL_URL=d1.example.com", "VERCEL_GIT_COMMIT_SHA=c0ffee", "VERCEL_GIT_COMMIT_REF=my own", "VERCEL_DEPLOYMENT_ID=d1",
+	} {
+		if !strings.Contains("\n"+string(environment), "\n"+want+"\n") {
+			t.Errorf("the build does not get %s:\n%s", want, environment)
+		}
+	}
+	vars["VERCEL"] = "0"
+	s = newStand(t, vars, map[string]string{"package.json": app})
+	if out, err := s.run(t); err != nil {
+		t.Fatalf("%s: %v", out, err)
+	}
+	if environment, err = os.ReadFile(filepath.Join(s.Dir, "environment")); err != nil || strings.Contains(string(environment), "VERCEL_URL") {
+		t.Errorf("without VERCEL=1 the build gets %s, %v", environment, err)
+	}
+}
+
 func TestRun_BuildsTheAppOfTheProject(t *testing.T) {
 	s := newStand(t, map[string]string{"NEXT_PUBLIC_A": "it's {{a}}\ntwo", "ANCHOR_ENV": "production"}, map[string]string{
 		"apps/one/package.json": app, "apps/two/package.json": app, "apps/two/anchor.json": `{"project":"shop"}`,
