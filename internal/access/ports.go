@@ -42,6 +42,8 @@ type People interface {
 	CreateLink(ctx context.Context, l anchor.SignInLink) error
 	// SessionByHash and LinkByHash return one, expired or not, and its person, or ErrNotFound.
 	SessionByHash(ctx context.Context, hash []byte) (anchor.Session, anchor.Person, error)
+	// SessionByID is SessionByHash by the id of a session.
+	SessionByID(ctx context.Context, id string) (anchor.Session, anchor.Person, error)
 	LinkByHash(ctx context.Context, hash []byte) (anchor.SignInLink, anchor.Person, error)
 	// TakeLink removes a link, durable on return: of several calls one succeeds, the others are
 	// ErrNotFound.

@@ -141,22 +141,33 @@ func (s *Service) Authenticate(ctx context.Context, secret string) (Actor, error
 }
 
 func (s *Service) checkSession(ctx context.Context, secret string) (Actor, error) {
-	ended := func() (Actor, error) {
-		e := &anchor.Error{Kind: anchor.KindUnauthorized, Code: "session_ended", Message: "the session has ended"}
-		return Actor{}, e.Hintf("Sign in again. On the machine of the server, run anchor open --dashboard.")
-	}
 	if !isWellFormed(secret, sessionPrefix) {
-		return ended()
+		return Actor{}, errSessionEnded()
 	}
 	session, p, err := s.People.SessionByHash(ctx, hashSecret(secret))
+	return s.useSession(ctx, session, p, err)
+}
+
+// SessionActor returns the actor of a session that the caller knows to be the client's without its secret:
+// by a cookie of Anchor's own. The error is Unauthorized when the session has ended.
+func (s *Service) SessionActor(ctx context.Context, id string) (Actor, error) {
+	if s.People == nil {
+		return Actor{}, errNoPeople()
+	}
+	session, p, err := s.People.SessionByID(ctx, id)
+	return s.useSession(ctx, session, p, err)
+}
+
+// useSession returns the actor of a session that was read, unless it has ended.
+func (s *Service) useSession(ctx context.Context, session anchor.Session, p anchor.Person, err error) (Actor, error) {
 	now := s.now()
 	switch {
 	case anchor.KindOf(err) == anchor.KindNotFound:
-		return ended()
+		return Actor{}, errSessionEnded()
 	case err != nil:
 		return Actor{}, err
 	case session.ExpiresAt <= now || session.SeenAt+idleTime <= now:
-		return ended()
+		return Actor{}, errSessionEnded()
 	}
 	if now-session.SeenAt > seenEvery {
 		if err := s.People.SeenSession(ctx, session.ID, now); err != nil {
@@ -164,6 +175,11 @@ func (s *Service) checkSession(ctx context.Context, secret string) (Actor, error
 		}
 	}
 	return personActor(p, session.ID), nil
+}
+
+func errSessionEnded() error {
+	e := &anchor.Error{Kind: anchor.KindUnauthorized, Code: "session_ended", Message: "the session has ended"}
+	return e.Hintf("Sign in again. On the machine of the server, run anchor open --dashboard.")
 }
 
 // Sessions returns the sessions of a person, newest first. Others' are for admins.

@@ -53,7 +53,8 @@ func Slugify(name string) string {
 
 // PreviewProtection is how the previews of a project are protected.
 type PreviewProtection struct {
-	Enabled   bool  `json:"enabled" doc:"Previews ask for a password"`
+	Enabled   bool  `json:"enabled" doc:"Previews ask for a password or a sign-in"`
+	SignIn    bool  `json:"signIn" doc:"Visitors sign in and need a role in the project; else they need a password"`
 	Bypass    bool  `json:"bypass" doc:"There is a bypass token"`
 	UpdatedAt int64 `json:"updatedAt,omitempty"`
 }

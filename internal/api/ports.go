@@ -99,6 +99,11 @@ type Previews interface {
 	Show(ctx context.Context, p anchor.ProjectID) (anchor.PreviewProtection, error)
 	// Protect lets previews ask for a password: ErrInvalid for one that is too short or too long.
 	Protect(ctx context.Context, p anchor.ProjectID, password string) (anchor.PreviewProtection, error)
+	// ProtectBySignIn lets visitors sign in: a Conflict when they cannot reach the dashboard.
+	ProtectBySignIn(ctx context.Context, p anchor.ProjectID) (anchor.PreviewProtection, error)
+	// Admit returns the address that brings the browser of a session back to the preview that made the
+	// ticket: ErrInvalid for a ticket that is not the project's or has expired.
+	Admit(ctx context.Context, p anchor.ProjectID, session, ticket string) (url string, err error)
 	// NewBypass replaces the bypass token: a Conflict when previews are not protected.
 	NewBypass(ctx context.Context, p anchor.ProjectID) (token string, err error)
 	Unprotect(ctx context.Context, p anchor.ProjectID) error

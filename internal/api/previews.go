@@ -11,10 +11,13 @@ import (
 func (s *server) previewRoutes() {
 	const one = "/projects/{projectId}/preview-protection"
 	handleRoute(s, newOperation("get-preview-protection", http.MethodGet, one, anchor.ScopeRead, "Get how previews are protected", 404, 501), s.getProtection)
-	protect := newOperation("protect-previews", http.MethodPut, one, anchor.ScopeAdmin, "Let previews ask for a password", 404, 501)
-	protect.Description += " It replaces the password before. Browsers have to enter it again; a bypass token stays."
+	protect := newOperation("protect-previews", http.MethodPut, one, anchor.ScopeAdmin, "Let previews ask for a password or a sign-in", 404, 409, 501)
+	protect.Description += " It replaces what was set before. Visitors have to enter the password, or sign in, again; a bypass token stays."
 	handleRoute(s, protect, s.protectPreviews)
 	handleRoute(s, newOperation("unprotect-previews", http.MethodDelete, one, anchor.ScopeAdmin, "Let everybody see previews", 404, 501), s.unprotectPreviews)
+	visit := newOperation("visit-preview", http.MethodPost, one+"/visits", anchor.ScopeRead, "Get the address that admits a browser to a preview", 404, 501)
+	visit.Description += " For the dashboard: the session of the request is that of the visitor, who has a role in the project."
+	handleRoute(s, visit, s.visitPreview)
 	bypass := newOperation("create-preview-bypass", http.MethodPost, one+"/bypass", anchor.ScopeAdmin, "Create the bypass token of previews", 404, 409, 501)
 	bypass.Description += " It replaces the token before. Tests send it in the header `X-Anchor-Protection-Bypass`, or as a parameter" +
 		" of this name; with `X-Anchor-Set-Bypass-Cookie: true` the response sets a cookie that admits the browser."
@@ -82,7 +85,31 @@ func (s *server) protectPreviews(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	switch {
+	case in.Body.SignIn == (in.Body.Password != ""):
+		return nil, anchor.Invalid("bad_protection", "previews are protected by a password or by signing in").
+			Hintf("Send either password or signIn.")
+	case in.Body.SignIn:
+		return answerOr(s.Previews.ProtectBySignIn(ctx, p.ID))
+	}
 	return answerOr(s.Previews.Protect(ctx, p.ID, in.Body.Password))
+}
+
+func (s *server) visitPreview(ctx context.Context, in *struct {
+	InProject
+	Body wire.VisitPreview
+}) (*body[wire.PreviewVisit], error) {
+	p, err := s.protectable(ctx, in.InProject)
+	if err != nil {
+		return nil, err
+	}
+	session := actorOf(ctx).Session
+	if session == "" {
+		e := &anchor.Error{Kind: anchor.KindForbidden, Code: "person_needed", Message: "a token cannot open a preview in a browser"}
+		return nil, e.Hintf("Sign in to the dashboard, or send a bypass token: anchor previews bypass")
+	}
+	at, err := s.Previews.Admit(ctx, p.ID, session, in.Body.Ticket)
+	return answerOr(wire.PreviewVisit{URL: at}, err)
 }
 
 func (s *server) unprotectPreviews(ctx context.Context, in *InProject) (*empty, error) {

@@ -71,6 +71,7 @@ var routes = []route{
 	{"GET", "/projects/P/preview-protection", "read", "", true},
 	{"PUT", "/projects/P/preview-protection", "admin", `{"password":"12345678"}`, true},
 	{"DELETE", "/projects/P/preview-protection", "admin", "", true},
+	{"POST", "/projects/P/preview-protection/visits", "read", `{"ticket":"x"}`, true},
 	{"POST", "/projects/P/preview-protection/bypass", "admin", "", true},
 	{"GET", "/projects/P/domains", "read", "", true},
 	{"POST", "/projects/P/domains", "deploy", `{"domain":"www.example.com"}`, true},

@@ -90,12 +90,21 @@ func (s *shell) printPreviews(w io.Writer, out listedPreviews) {
 	switch {
 	case out.Protection == nil:
 	case !out.Protection.Enabled:
-		fmt.Fprintln(s.Err, "\nEverybody can see them. To let them ask for a password, run anchor previews protect")
-	case out.Protection.Bypass:
-		fmt.Fprintln(s.Err, "\nThey ask for a password, and admit requests with the bypass token.")
+		fmt.Fprintln(s.Err, "\nEverybody can see them. To protect them, run anchor previews protect")
 	default:
-		fmt.Fprintln(s.Err, "\nThey ask for a password.")
+		fmt.Fprintln(s.Err, "\n"+describeProtection(*out.Protection))
 	}
+}
+
+func describeProtection(p anchor.PreviewProtection) string {
+	how := "They ask for a password"
+	if p.SignIn {
+		how = "Their visitors sign in and need a role in the project"
+	}
+	if p.Bypass {
+		return how + ".\nRequests with the bypass token are admitted, too."
+	}
+	return how + "."
 }
 
 // protectedPreviews is what previews protect --json prints.
@@ -105,17 +114,39 @@ type protectedPreviews struct {
 }
 
 func (s *shell) protectCommand() *cobra.Command {
-	var fromInput bool
+	var fromInput, signIn bool
 	cmd := &cobra.Command{
-		Use: "protect", Short: "Let previews ask for a password", Args: cobra.NoArgs,
+		Use: "protect", Short: "Let previews ask for a password or a sign-in", Args: cobra.NoArgs,
 		Long: "Lets the previews of the project ask for a password: one that the command makes\n" +
-			"and prints, or the one in its input. Another password replaces the one before.\n" +
+			"and prints, or the one in its input. With --sign-in, visitors sign in to Anchor\n" +
+			"instead and need a role in the project. What is set replaces what was before.\n" +
 			"The site of the project and its production deployments stay open.",
-		Example: "  anchor previews protect\n  anchor previews protect --password-stdin <password.txt",
-		RunE:    func(cmd *cobra.Command, _ []string) error { return s.protectPreviews(cmd.Context(), fromInput) },
+		Example: "  anchor previews protect\n  anchor previews protect --password-stdin <password.txt\n  anchor previews protect --sign-in",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if signIn {
+				return s.protectBySignIn(cmd.Context())
+			}
+			return s.protectPreviews(cmd.Context(), fromInput)
+		},
 	}
 	cmd.Flags().BoolVar(&fromInput, "password-stdin", false, "read the password from the standard input")
+	cmd.Flags().BoolVar(&signIn, "sign-in", false, "let visitors sign in to Anchor")
+	cmd.MarkFlagsMutuallyExclusive("password-stdin", "sign-in")
 	return cmd
+}
+
+func (s *shell) protectBySignIn(ctx context.Context) error {
+	c, project, err := s.inProject()
+	if err != nil {
+		return err
+	}
+	set, err := c.ProtectPreviewsBySignIn(ctx, project)
+	if err != nil {
+		return err
+	}
+	return s.printResult(protectedPreviews{PreviewProtection: set}, func(w io.Writer) {
+		printWrapped(w, "", "Visitors of the previews of "+project+" sign in from now on, and need a role in the project. To invite them, run anchor people invite NAME --in "+project+"=viewer")
+	})
 }
 
 func (s *shell) protectPreviews(ctx context.Context, fromInput bool) error {

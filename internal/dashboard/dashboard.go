@@ -67,6 +67,7 @@ func New(c Config) *Dashboard {
 	d.buildRoutes(mux)
 	d.releaseRoutes(mux)
 	d.previewRoutes(mux)
+	d.visitRoutes(mux)
 	d.domainRoutes(mux)
 	d.cronRoutes(mux)
 	d.errorRoutes(mux)

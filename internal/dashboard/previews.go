@@ -11,6 +11,7 @@ func (d *Dashboard) previewRoutes(mux *routes) {
 	const all = root + "/projects/{project}/previews"
 	mux.HandleFunc("GET "+all, d.page(inProject(showPreviews)))
 	mux.HandleFunc("POST "+all+"/protect", d.action(inProject(protectPreviews)))
+	mux.HandleFunc("POST "+all+"/protect/sign-in", d.action(inProject(protectBySignIn)))
 	mux.HandleFunc("POST "+all+"/unprotect", d.action(inProject(unprotectPreviews)))
 	mux.HandleFunc("POST "+all+"/bypass", d.reveal(inProject(newBypass)))
 	mux.HandleFunc("POST "+all+"/pulls/{number}/approve", d.action(inProject(approvePull)))
@@ -86,6 +87,11 @@ func previewsOf(r request, p wire.Project) (branches []branchPreviews, err error
 
 func protectPreviews(r request, p wire.Project) (string, error) {
 	_, err := r.api.ProtectPreviews(r.Context(), p.Slug, r.PostFormValue("password"))
+	return done(projectAddress(p, "previews"), "protected"), err
+}
+
+func protectBySignIn(r request, p wire.Project) (string, error) {
+	_, err := r.api.ProtectPreviewsBySignIn(r.Context(), p.Slug)
 	return done(projectAddress(p, "previews"), "protected"), err
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 func (d *Dashboard) projectRoutes(mux *routes) {
-	mux.HandleFunc("GET "+root, d.page(showProjects))
+	mux.HandleFunc("GET "+root, d.continueVisit(d.page(showProjects)))
 	mux.HandleFunc("GET "+root+"/{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, root, http.StatusSeeOther) })
 	mux.HandleFunc("POST "+root+"/projects", d.action(createProject))
 	mux.HandleFunc("GET "+root+"/projects/{project}", d.page(inProject(showProject)))

@@ -22,7 +22,7 @@ var routes = map[anchor.Role]string{
 	anybody: `GET /{$}, GET /dashboard/{$}, GET /assets/{name}, GET /sign-in, POST /sign-in, POST /sign-out, POST /sign-in/passkey, POST /sign-in/passkey/begin,
 		POST /sign-in/password, GET /sign-in/oidc, GET /sign-in/oidc/callback, /`,
 	everybody: `GET , GET /account, GET /system, POST /account/passkeys, POST /account/passkeys/begin, POST /account/passkeys/{passkey}/remove, POST /account/password,
-		POST /account/password/confirm, POST /account/password/remove, POST /account/sessions/{session}/end`,
+		GET /preview-access, POST /account/password/confirm, POST /account/password/remove, POST /account/sessions/{session}/end`,
 	anchor.RoleViewer: `GET /system/doctor, GET P, GET P/series, GET P/deployments, GET P/deployments/{deployment}, GET P/deployments/{deployment}/log, GET P/builds, GET P/releases,
 		GET P/previews, GET P/errors, GET P/errors/{error}, GET P/logs, GET P/logs/tail, GET P/crons, GET P/domains, GET P/domains/{domain}, GET P/env, GET P/settings, GET P/repository`,
 	anchor.RoleDeveloper: `POST /projects, GET P/deployments/{deployment}/promote, GET P/deployments/{deployment}/rollback, GET P/deployments/{deployment}/split,
@@ -32,7 +32,7 @@ var routes = map[anchor.Role]string{
 		POST P/domains, POST P/domains/{domain}, POST P/domains/{domain}/check, POST P/domains/{domain}/remove, POST P/env, POST P/env/remove, POST P/limits, POST P/purge`,
 	anchor.RoleAdmin: `GET /people, POST /people, POST /people/{person}, POST /people/{person}/link, POST /people/{person}/remove, GET /tokens, POST /tokens, POST /tokens/{token}/revoke,
 		GET /audit, GET /alerts, POST /alerts, POST /alerts/{channel}/test, POST /alerts/{channel}/remove, POST P/delete, POST P/domains/{domain}/move,
-		POST P/previews/protect, POST P/previews/unprotect, POST P/previews/bypass, POST P/repository, POST P/repository/secret, POST P/repository/trust, POST P/repository/disconnect`,
+		POST P/previews/protect, POST P/previews/protect/sign-in, POST P/previews/unprotect, POST P/previews/bypass, POST P/repository, POST P/repository/secret, POST P/repository/trust, POST P/repository/disconnect`,
 }
 
 // needs returns the role of each pattern.

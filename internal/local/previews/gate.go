@@ -1,10 +1,9 @@
 package previews
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -39,27 +38,49 @@ type gate struct {
 	protection
 	now      func() time.Time
 	attempts chan struct{}
+	people   MayVisit
+	signInAt string
+	codes    *codes
 }
 
-func newGate(p anchor.ProjectID, one protection, now func() time.Time) *gate {
-	return &gate{project: p, protection: one, now: now, attempts: make(chan struct{}, attemptsAtATime)}
+func (s *Service) newGate(p anchor.ProjectID, one protection) *gate {
+	return &gate{
+		project: p, protection: one, now: s.Now, attempts: make(chan struct{}, attemptsAtATime),
+		people: s.MayVisit, signInAt: s.SignInAt, codes: &s.codes,
+	}
 }
 
 // refuse implements Refuse.
 func (g *gate) refuse(w http.ResponseWriter, r *http.Request, secure bool) bool {
 	admitted, bypassed := g.isAdmitted(r)
+	visitor, err := g.isVisitor(r, secure)
+	nonce := g.nonceOf(r, secure)
 	ask := cleanRequest(r)
 	switch {
-	case r.URL.Path == accessPath && r.Method == http.MethodPost:
+	case err != nil:
+		g.refuseVisitor(w, r, http.StatusServiceUnavailable, "Anchor cannot find out now whether you may see this preview. Try again in a moment.")
+		return true
+	case r.URL.Path == accessPath && r.Method == http.MethodPost && g.Password != nil:
 		g.takePassword(w, r, secure)
 		return true
-	case !admitted && !bypassed:
-		refuseVisitor(w, r, http.StatusUnauthorized, "")
+	case r.URL.Path == accessPath && g.SignIn:
+		g.takeCode(w, r, secure, nonce, visitor || bypassed)
+		return true
+	case !admitted && !visitor && !bypassed && g.SignIn && wantsPage(r):
+		g.sendToSignIn(w, r, secure, nonce)
+		return true
+	case !admitted && !visitor && !bypassed:
+		g.refuseVisitor(w, r, http.StatusUnauthorized, "")
 		return true
 	case bypassed && ask != "":
 		g.setCookie(w, secure, ask)
 	}
 	return false
+}
+
+// wantsPage reports whether a request is one of a browser for a page.
+func wantsPage(r *http.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
 // isAdmitted reports whether a request proves that its sender may see the previews: by the cookie, or
@@ -103,7 +124,7 @@ func removeCookie(r *http.Request) {
 	for _, line := range r.Header["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
 			part = strings.TrimSpace(part)
-			if name, _, _ := strings.Cut(part, "="); part != "" && name != cookieName {
+			if name, _, _ := strings.Cut(part, "="); part != "" && !isOwn(strings.TrimSpace(name)) {
 				kept = append(kept, part)
 			}
 		}
@@ -114,11 +135,17 @@ func removeCookie(r *http.Request) {
 	}
 }
 
+// isOwn reports whether a cookie is for the gate.
+func isOwn(name string) bool {
+	name = strings.TrimPrefix(name, hostPrefix)
+	return name == cookieName || name == nonceCookie || name == visitCookie
+}
+
 // takePassword answers the form.
 func (g *gate) takePassword(w http.ResponseWriter, r *http.Request, secure bool) {
 	r.Body = http.MaxBytesReader(w, r.Body, 16<<10)
 	if err := r.ParseForm(); err != nil {
-		refuseVisitor(w, r, http.StatusBadRequest, "The form could not be read.")
+		g.refuseVisitor(w, r, http.StatusBadRequest, "The form could not be read.")
 		return
 	}
 	select {
@@ -126,14 +153,14 @@ func (g *gate) takePassword(w http.ResponseWriter, r *http.Request, secure bool)
 		defer func() { <-g.attempts }()
 	case <-time.After(2 * time.Second):
 		w.Header().Set("Retry-After", "2")
-		refuseVisitor(w, r, http.StatusTooManyRequests, "Too many people are entering passwords. Try again in a moment.")
+		g.refuseVisitor(w, r, http.StatusTooManyRequests, "Too many people are entering passwords. Try again in a moment.")
 		return
 	case <-r.Context().Done():
 		return
 	}
 	if !g.isPassword(r.PostForm.Get("password")) {
 		pause(r.Context())
-		refuseVisitor(w, r, http.StatusUnauthorized, "This is not the password.")
+		g.refuseVisitor(w, r, http.StatusUnauthorized, "This is not the password.")
 		return
 	}
 	g.setCookie(w, secure, "true")
@@ -165,30 +192,22 @@ func localTarget(next string) string {
 // previews in a frame of another site.
 func (g *gate) setCookie(w http.ResponseWriter, secure bool, ask string) {
 	until := strconv.FormatInt(g.now().Add(cookieLife).Unix(), 10)
-	c := &http.Cookie{
-		Name: cookieName, Value: until + "." + g.sign(until), Path: "/", MaxAge: int(cookieLife / time.Second),
-		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
-	}
+	c := newCookie(cookieName, until+"."+g.sign(g.project, "cookie", until), false, cookieLife)
+	c.Secure = secure
 	if strings.EqualFold(ask, "samesitenone") && secure { // browsers take None over HTTPS only
 		c.SameSite = http.SameSiteNoneMode
 	}
 	http.SetCookie(w, c)
 }
 
-func (g *gate) sign(until string) string {
-	mac := hmac.New(sha256.New, g.Key)
-	mac.Write([]byte(string(g.project) + "\x00" + until))
-	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
-}
-
 func (g *gate) isCookie(value string) bool {
 	until, signature, _ := strings.Cut(value, ".")
 	seconds, err := strconv.ParseInt(until, 10, 64)
-	return err == nil && hmac.Equal([]byte(signature), []byte(g.sign(until))) && g.now().Before(time.Unix(seconds, 0))
+	return err == nil && hmac.Equal([]byte(signature), []byte(g.sign(g.project, "cookie", until))) && g.now().Before(time.Unix(seconds, 0))
 }
 
-// refuseVisitor answers with the form, or for programs with problem details (RFC 9457).
-func refuseVisitor(w http.ResponseWriter, r *http.Request, status int, wrong string) {
+// refuseVisitor answers with the form, or a way to begin again, and for programs with problem details (RFC 9457).
+func (g *gate) refuseVisitor(w http.ResponseWriter, r *http.Request, status int, wrong string) {
 	h := w.Header()
 	h.Set("Cache-Control", "private, no-store")
 	h.Set("Vary", "Accept, Cookie, "+headerBypass)
@@ -198,10 +217,11 @@ func refuseVisitor(w http.ResponseWriter, r *http.Request, status int, wrong str
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		h.Set("Content-Type", "application/problem+json")
 		w.WriteHeader(status)
-		detail := "This preview is protected. Open it in a browser and enter the password, or send a bypass token as " + headerBypass + "."
-		if wrong != "" {
-			detail = wrong
+		how := "enter the password"
+		if g.SignIn {
+			how = "sign in"
 		}
+		detail := cmp.Or(wrong, "This preview is protected. Open it in a browser and "+how+", or send a bypass token as "+headerBypass+".")
 		_ = json.NewEncoder(w).Encode(map[string]any{
 			"type": "about:blank", "title": http.StatusText(status), "status": status, "code": "preview_protected", "detail": detail,
 		})
@@ -215,23 +235,41 @@ func refuseVisitor(w http.ResponseWriter, r *http.Request, status int, wrong str
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
 	w.WriteHeader(status)
-	if r.Method != http.MethodHead {
-		_, _ = io.WriteString(w, form(localTarget(next), wrong))
+	if r.Method == http.MethodHead {
+		return
 	}
+	content := form(localTarget(next), wrong)
+	if g.SignIn {
+		content = retry(localTarget(next), wrong)
+	}
+	_, _ = io.WriteString(w, content)
 }
 
 // form returns the page that asks for the password.
 func form(next, wrong string) string {
-	if wrong != "" {
-		wrong = `<p class="wrong" role="alert">` + html.EscapeString(wrong) + "</p>\n"
+	return document(fmt.Sprintf(`<p>Enter the password to see this preview.</p>
+%s<form method="post" action="%s"><input type="hidden" name="next" value="%s">
+<label>Password <input type="password" name="password" autocomplete="current-password" required autofocus></label>
+<button>Continue</button></form>`, alert(wrong), accessPath, html.EscapeString(next)))
+}
+
+// retry returns the page for a sign-in that failed.
+func retry(next, wrong string) string {
+	return document(fmt.Sprintf(`%s<p><a href="%s">Open the preview again</a></p>`, alert(wrong), html.EscapeString(next)))
+}
+
+func alert(wrong string) string {
+	if wrong == "" {
+		return ""
 	}
+	return `<p class="wrong" role="alert">` + html.EscapeString(wrong) + "</p>\n"
+}
+
+func document(body string) string {
 	return fmt.Sprintf(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="robots" content="noindex">
 <title>Protected preview</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:22rem;margin:20vh auto 0;padding:0 1rem}input,button{font:inherit;width:100%%;box-sizing:border-box;padding:.5rem;margin-top:.5rem}p.wrong{color:#b00020}</style>
-</head><body><h1>Protected preview</h1><p>Enter the password to see this preview.</p>
-%s<form method="post" action="%s"><input type="hidden" name="next" value="%s">
-<label>Password <input type="password" name="password" autocomplete="current-password" required autofocus></label>
-<button>Continue</button></form></body></html>
-`, wrong, accessPath, html.EscapeString(next))
+</head><body><h1>Protected preview</h1>%s</body></html>
+`, body)
 }

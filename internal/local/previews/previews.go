@@ -1,5 +1,5 @@
-// Package previews decides who may see the previews of a project: whoever has the password, or a
-// bypass token, which tests send.
+// Package previews decides who may see the previews of a project: those who have the password or have signed in
+// and have a role in the project, and those who send a bypass token, as tests do.
 package previews
 
 import (
@@ -36,12 +36,19 @@ type Box interface {
 // Refuse is edge.Guard.Refuse.
 type Refuse = func(w http.ResponseWriter, r *http.Request, secure bool) bool
 
+// MayVisit reports whether a session, by its id, lasts and its person may see the project.
+type MayVisit = func(ctx context.Context, session string, p anchor.ProjectID) (bool, error)
+
 // Config holds the parts of a Service.
 type Config struct {
 	Records Records
 	Box     Box
 	// SetGuard makes refuse decide who may see the previews of a project; nil: everybody.
 	SetGuard func(p anchor.ProjectID, refuse Refuse)
+	// MayVisit is asked for each request of a visitor who has signed in.
+	MayVisit MayVisit
+	// SignInAt is the address where browsers exchange a ticket for a code, "" when those of visitors cannot reach it.
+	SignInAt string
 	Now      func() time.Time // time.Now when nil
 }
 
@@ -49,6 +56,7 @@ type Config struct {
 type Service struct {
 	Config
 	changes keylock.Locks[anchor.ProjectID]
+	codes   codes
 
 	mu  sync.Mutex
 	all map[anchor.ProjectID]protection
@@ -56,7 +64,8 @@ type Service struct {
 
 // protection is what is stored of a project whose previews are protected.
 type protection struct {
-	Salt      []byte `json:"salt,omitempty"` // of the password
+	SignIn    bool   `json:"signIn,omitempty"` // else by the password
+	Salt      []byte `json:"salt,omitempty"`   // of the password
 	Password  []byte `json:"password,omitempty"`
 	Bypass    []byte `json:"bypass,omitempty"` // SHA-256 of the token
 	Key       []byte `json:"key"`              // authenticates cookies; a change ends those there are
@@ -91,7 +100,7 @@ func Open(ctx context.Context, c Config) (*Service, error) {
 func place(p anchor.ProjectID) []string { return []string{"previews", string(p)} }
 
 func (s *Service) guard(p anchor.ProjectID, one protection) {
-	s.SetGuard(p, newGate(p, one, s.Now).refuse)
+	s.SetGuard(p, s.newGate(p, one).refuse)
 }
 
 // Show returns how the previews of a project are protected.
@@ -99,7 +108,7 @@ func (s *Service) Show(_ context.Context, p anchor.ProjectID) (anchor.PreviewPro
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one, found := s.all[p]
-	return anchor.PreviewProtection{Enabled: found, Bypass: one.Bypass != nil, UpdatedAt: one.UpdatedAt}, nil
+	return anchor.PreviewProtection{Enabled: found, SignIn: one.SignIn, Bypass: one.Bypass != nil, UpdatedAt: one.UpdatedAt}, nil
 }
 
 // The shortest and the longest password.
@@ -108,18 +117,30 @@ const (
 	maxPassword = 256
 )
 
-// Protect makes the previews of a project ask for a password, in place of the one before. Who has seen
-// them has to enter it; a bypass token stays.
+// Protect makes the previews of a project ask for a password, in place of the one before or of a sign-in. Visitors
+// have to enter it, also those who were admitted before; a bypass token stays.
 func (s *Service) Protect(ctx context.Context, p anchor.ProjectID, password string) (anchor.PreviewProtection, error) {
 	if len(password) < minPassword || len(password) > maxPassword {
 		return anchor.PreviewProtection{}, anchor.Invalid("bad_password", "the password has %d bytes", len(password)).
 			Hintf("Use %d to %d. Without a password in its input, anchor previews protect makes one.", minPassword, maxPassword)
 	}
 	return s.change(ctx, p, func(one *protection) error {
-		one.Salt, one.Key = random(16), random(32)
+		one.SignIn, one.Salt, one.Key = false, random(16), random(32)
 		hash, err := hashPassword(password, one.Salt)
 		one.Password = hash
 		return err
+	})
+}
+
+// ProtectBySignIn makes visitors of the previews of a project sign in, in place of a password. A bypass token stays.
+func (s *Service) ProtectBySignIn(ctx context.Context, p anchor.ProjectID) (anchor.PreviewProtection, error) {
+	if s.SignInAt == "" {
+		return anchor.PreviewProtection{}, anchor.Conflict("no_admin_domain", "visitors cannot reach the dashboard of this server, in which they would sign in").
+			Hintf("Start the server with anchor up --admin-domain NAME, or use a password.")
+	}
+	return s.change(ctx, p, func(one *protection) error {
+		one.SignIn, one.Salt, one.Password, one.Key = true, nil, nil, random(32)
+		return nil
 	})
 }
 

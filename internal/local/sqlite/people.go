@@ -107,10 +107,19 @@ func scanSession(row scanner) (session anchor.Session, err error) {
 }
 
 // SessionByHash returns the session, expired or not, with its person, or NotFound.
-func (s *Store) SessionByHash(ctx context.Context, hash []byte) (session anchor.Session, p anchor.Person, err error) {
+func (s *Store) SessionByHash(ctx context.Context, hash []byte) (anchor.Session, anchor.Person, error) {
+	return s.findSession(ctx, "s.hash = ?", hash)
+}
+
+// SessionByID returns the session, expired or not, with its person, or NotFound.
+func (s *Store) SessionByID(ctx context.Context, id string) (anchor.Session, anchor.Person, error) {
+	return s.findSession(ctx, "s.id = ?", id)
+}
+
+func (s *Store) findSession(ctx context.Context, where string, is any) (session anchor.Session, p anchor.Person, err error) {
 	var person string
 	row := s.read.QueryRowContext(ctx, `SELECT s.record, s.hash, s.seen_at, p.record
-		FROM sessions s JOIN people p ON p.id = s.person_id WHERE s.hash = ?`, hash)
+		FROM sessions s JOIN people p ON p.id = s.person_id WHERE `+where, is)
 	session, err = scanSession(scanWith{row, []any{&person}})
 	if errors.Is(err, sql.ErrNoRows) {
 		return session, p, records.NoSession()

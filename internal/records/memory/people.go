@@ -104,6 +104,19 @@ func (s *Store) SessionByHash(ctx context.Context, hash []byte) (session anchor.
 	return session, p, err
 }
 
+// SessionByID returns the session, expired or not, with its person, or NotFound.
+func (s *Store) SessionByID(ctx context.Context, id string) (session anchor.Session, p anchor.Person, err error) {
+	err = changeWithFault(ctx, s, "SessionByID", func() error {
+		one, found := s.sessions[id]
+		if !found {
+			return records.NoSession()
+		}
+		session, p = one, s.people[one.PersonID]
+		return nil
+	})
+	return session, p, err
+}
+
 // Sessions returns the sessions of a person, newest first.
 func (s *Store) Sessions(ctx context.Context, person string) ([]anchor.Session, error) {
 	return callWithFault(ctx, s, "Sessions", func() ([]anchor.Session, error) {

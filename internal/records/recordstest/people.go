@@ -17,6 +17,7 @@ type PeopleStore interface {
 	ChangePeople(ctx context.Context, change func([]anchor.Person) ([]anchor.Person, error)) error
 	CreateSession(ctx context.Context, s anchor.Session) error
 	SessionByHash(ctx context.Context, hash []byte) (anchor.Session, anchor.Person, error)
+	SessionByID(ctx context.Context, id string) (anchor.Session, anchor.Person, error)
 	Sessions(ctx context.Context, person string) ([]anchor.Session, error)
 	SeenSession(ctx context.Context, id string, at int64) error
 	RemoveSession(ctx context.Context, person, id string) error
@@ -83,6 +84,12 @@ func testSessions(b peopleBench) {
 	b.ok(err)
 	b.same(got, one)
 	b.same(p, ada)
+	got, p, err = b.p.SessionByID(b.ctx, one.ID)
+	b.ok(err)
+	b.same(got, one)
+	b.same(p, ada)
+	_, _, err = b.p.SessionByID(b.ctx, "unknown")
+	b.is(err, anchor.KindNotFound, "unknown_session")
 	_, _, err = b.p.SessionByHash(b.ctx, []byte("11"))
 	b.is(err, anchor.KindNotFound, "unknown_session")
 	b.ok(b.p.SeenSession(b.ctx, one.ID, 8))
