@@ -45,7 +45,7 @@ func serveHost(t *testing.T, token, value string, answers map[string]string) *ho
 		}
 		status := http.StatusOK
 		if code, rest, found := strings.Cut(answer, " "); found && len(code) == 3 {
-			status, answer = map[string]int{"201": 201, "404": 404, "502": 502, "401": 401}[code], rest
+			status, answer = map[string]int{"201": 201, "403": 403, "404": 404, "502": 502, "401": 401}[code], rest
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -112,6 +112,9 @@ func TestGitLab_Calls(t *testing.T) {
 		"PUT " + project + "/merge_requests/7/notes/2": `{"id":2}`,
 		"PUT " + project + "/merge_requests/7/notes/9": `404 {"message":"404 Not found"}`,
 		"POST " + project + "/merge_requests/7/notes":  `201 {"id":3}`,
+		"GET " + project + "/environments":             `[{"id":8,"name":"preview/x"}]`,
+		"POST " + project + "/environments/8/stop":     `{"id":8}`,
+		"DELETE " + project + "/environments/8":        `403 {"message":"403 Forbidden"}`,
 		"GET " + project + "/hooks":                    `[{"id":4,"url":"https://anchor.example.com/hooks/shop/gitlab"}]`,
 		"PUT " + project + "/hooks/4":                  `{"id":4}`,
 		"GET " + project + "/deploy_keys":              `[]`,
@@ -129,6 +132,8 @@ func TestGitLab_Calls(t *testing.T) {
 	_, err = api.SetDeployment(t.Context(), id, deployed)
 	must(t, err)
 	h.got(`POST "environment":"preview/x" "ref":"x" "sha":"c0ffee" "status":"success"`, `PUT /deployments/5 "status":"success"`)
+	must(t, api.RemoveEnvironment(t.Context(), "preview/x"))
+	h.got("GET /environments", "POST /environments/8/stop", "DELETE /environments/8")
 	for known, want := range map[string]string{"": "2", "2": "2", "9": "3"} {
 		if id, err := api.Comment(t.Context(), 7, known, "<!-- anchor -->", "text"); id != want || err != nil {
 			t.Errorf("the comment %q is %q then, %v", known, id, err)
@@ -204,7 +209,7 @@ func TestGitHub_App(t *testing.T) {
 	var calls []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		kind, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		calls = append(calls, r.Method+" "+r.URL.Path)
+		calls = append(calls, r.Method+" "+r.URL.EscapedPath())
 		w.WriteHeader(http.StatusCreated)
 		if strings.HasSuffix(r.URL.Path, "/access_tokens") {
 			if strings.Count(token, ".") != 2 {
@@ -221,11 +226,12 @@ func TestGitHub_App(t *testing.T) {
 	defer s.Close()
 	api := openHost(t, anchor.GitHub, s.URL, func(a *Access) { a.Token, a.AppID, a.Install, a.AppKey = "", 12, 34, string(file) })
 	must(t, api.SetStatus(t.Context(), deployed))
+	must(t, api.RemoveEnvironment(t.Context(), "preview/feature/x"))
 	user, password, err := api.CloneToken(t.Context())
 	if user != "x-access-token" || password != "inst" || err != nil {
 		t.Errorf("a clone has %q %q, %v", user, password, err)
 	}
-	if want := []string{"POST /app/installations/34/access_tokens", "POST /repos/acme/shop/statuses/c0ffee"}; !slices.Equal(calls, want) {
+	if want := []string{"POST /app/installations/34/access_tokens", "POST /repos/acme/shop/statuses/c0ffee", "DELETE /repos/acme/shop/environments/preview%2Ffeature%2Fx"}; !slices.Equal(calls, want) {
 		t.Errorf("the calls are %q", calls)
 	}
 	if _, err := Open(Access{Host: anchor.GitHub, Name: "a/b", AppID: 1, Install: 2, AppKey: "x", HTTP: NewClient()}); anchor.CodeOf(err) != "bad_app_key" {

@@ -130,6 +130,9 @@ type bitbucketComment struct {
 	Deleted bool `json:"deleted,omitempty"`
 }
 
+// RemoveEnvironment implements API.
+func (*bitbucket) RemoveEnvironment(context.Context, string) error { return nil }
+
 // Comment implements API.
 func (h *bitbucket) Comment(ctx context.Context, pull int64, id, marker, text string) (string, error) {
 	all := fmt.Sprintf("%s/pullrequests/%d/comments", h.root, pull)

@@ -82,6 +82,9 @@ type API interface {
 	// SetDeployment sets the state of the deployment with id, and creates one when id is "". It
 	// returns "" where the host has no deployments.
 	SetDeployment(ctx context.Context, id string, r Report) (string, error)
+	// RemoveEnvironment removes an environment whose deployments are inactive. A host without environments, one that
+	// has it no more, and a token that may not are no error.
+	RemoveEnvironment(ctx context.Context, name string) error
 	// Comment writes the only comment of a pull request that contains marker. id is the comment's
 	// when it is known.
 	Comment(ctx context.Context, pull int64, id, marker, text string) (string, error)
@@ -175,6 +178,14 @@ func refused(a Access, what string, err error) error {
 		return e.Hintf("Anchor tries again a few times. Check that the server reaches %s.", a.Host)
 	}
 	return e.Hintf("Check the token and its permissions: anchor connect %s prints them.", a.Host)
+}
+
+// tolerated returns nil where the host has no such thing, or the token may not change it.
+func tolerated(status int, err error) error {
+	if status == http.StatusNotFound || status == http.StatusForbidden {
+		return nil
+	}
+	return err
 }
 
 // splitName returns the owner and the name of acme/shop.

@@ -51,6 +51,9 @@ func (h *giteaHost) SetStatus(ctx context.Context, r Report) error {
 // SetDeployment implements API. Gitea has no deployments.
 func (h *giteaHost) SetDeployment(context.Context, string, Report) (string, error) { return "", nil }
 
+// RemoveEnvironment implements API.
+func (*giteaHost) RemoveEnvironment(context.Context, string) error { return nil }
+
 // Comment implements API.
 func (h *giteaHost) Comment(ctx context.Context, pull int64, id, marker, text string) (string, error) {
 	c, err := h.client(ctx)

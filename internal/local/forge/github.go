@@ -3,6 +3,7 @@ package forge
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -86,6 +87,16 @@ func (h *gitHub) SetDeployment(ctx context.Context, id string, r Report) (string
 		_, _, err = h.client.Repositories.CreateDeploymentStatus(ctx, h.owner, h.repository, number, status)
 	}
 	return id, refused(h.Access, "accept the state of a deployment", err)
+}
+
+// RemoveEnvironment implements API. It takes the permission to administer the repository, which a token that only reports
+// does not have (GitHub REST API, "Delete an environment").
+func (h *gitHub) RemoveEnvironment(ctx context.Context, name string) error {
+	answer, err := h.client.Repositories.DeleteEnvironment(ctx, h.owner, h.repository, url.PathEscape(name))
+	if answer != nil {
+		err = tolerated(answer.StatusCode, err)
+	}
+	return refused(h.Access, "remove the environment "+name, err)
 }
 
 // Comment implements API.

@@ -74,6 +74,20 @@ func (h *gitLab) SetDeployment(ctx context.Context, id string, r Report) (string
 	return strconv.FormatInt(d.ID, 10), nil
 }
 
+// RemoveEnvironment implements API. GitLab removes stopped environments only.
+func (h *gitLab) RemoveEnvironment(ctx context.Context, name string) error {
+	found, answer, err := h.client.Environments.ListEnvironments(h.Name, &gitlab.ListEnvironmentsOptions{Name: &name}, gitlab.WithContext(ctx))
+	for _, e := range found {
+		if _, answer, err = h.client.Environments.StopEnvironment(h.Name, e.ID, &gitlab.StopEnvironmentOptions{Force: gitlab.Ptr(true)}, gitlab.WithContext(ctx)); err == nil {
+			answer, err = h.client.Environments.DeleteEnvironment(h.Name, e.ID, gitlab.WithContext(ctx))
+		}
+	}
+	if answer != nil {
+		err = tolerated(answer.StatusCode, err)
+	}
+	return refused(h.Access, "remove the environment "+name, err)
+}
+
 // Comment implements API.
 func (h *gitLab) Comment(ctx context.Context, pull int64, id, marker, text string) (string, error) {
 	known, err := h.findNote(ctx, pull, id, marker)

@@ -151,6 +151,9 @@ func TestGitHub_CallsAreWhatGitHubDescribes(t *testing.T) {
 	must(t, err)
 	m.accepted("POST "+shop+"/statuses/c0ffee", "POST "+shop+"/deployments/42/statuses")
 
+	must(t, api.RemoveEnvironment(ctx, "preview/feature/x"))
+	m.accepted("DELETE " + shop + "/environments/preview/feature/x")
+
 	id, err := api.Comment(ctx, 7, "", "<!-- anchor -->", "<!-- anchor -->\nhello")
 	must(t, err)
 	m.accepted("GET "+shop+"/issues/7/comments", "POST "+shop+"/issues/7/comments")

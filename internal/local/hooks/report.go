@@ -176,7 +176,7 @@ func (s *Service) writeState(ctx context.Context, p anchor.ProjectID, d anchor.D
 // describe is the report of a deployment.
 func (l *link) describe(d anchor.Deployment) forge.Report {
 	r := forge.Report{
-		Commit: d.CommitSha, Branch: d.Branch, Context: l.statusName(), Environment: "preview/" + d.Branch, Production: !d.NoRelease,
+		Commit: d.CommitSha, Branch: d.Branch, Context: l.statusName(), Environment: previewOf(d.Branch), Production: !d.NoRelease,
 	}
 	site, own := l.URLs(l.project, d.ID)
 	if r.Production {
@@ -241,16 +241,24 @@ func (l *link) comment(ctx context.Context, number int64, text string, last bool
 	return l.Records.PutPullRequest(ctx, l.project.ID, pull)
 }
 
-// deactivate marks the deployments of a branch's previews as gone.
+// deactivate marks the deployments of a branch's previews as gone, and removes their environment from the host.
 func (l *link) deactivate(ctx context.Context, branch string) error {
 	all, err := l.Records.Reports(ctx, l.project.ID, false)
+	known := false
 	for _, r := range all {
 		if r.Branch == branch {
+			known = true
 			err = errors.Join(err, l.deactivateOne(ctx, r.Deployment))
 		}
 	}
-	return err
+	if err != nil || !known {
+		return err
+	}
+	return l.api.RemoveEnvironment(ctx, previewOf(branch))
 }
+
+// previewOf names the environment of a branch's previews for the host.
+func previewOf(branch string) string { return "preview/" + branch }
 
 // deactivateOne also keeps a state that is being written from coming later.
 func (l *link) deactivateOne(ctx context.Context, id anchor.DeploymentID) error {
@@ -261,7 +269,7 @@ func (l *link) deactivateOne(ctx context.Context, id anchor.DeploymentID) error 
 	}
 	if r.ID != "" {
 		_, err = l.api.SetDeployment(ctx, r.ID, forge.Report{
-			Commit: r.Commit, Branch: r.Branch, State: forge.Inactive, Description: "The preview is removed", Environment: "preview/" + r.Branch,
+			Commit: r.Commit, Branch: r.Branch, State: forge.Inactive, Description: "The preview is removed", Environment: previewOf(r.Branch),
 		})
 	}
 	if err != nil {

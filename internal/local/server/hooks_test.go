@@ -211,6 +211,7 @@ func TestHook_PushesAndPullRequest(t *testing.T) {
 		all := f.github.Comments(7)
 		return len(all) == 1 && strings.Contains(all[0], "Its preview is removed")
 	})
+	f.wait("the end of the environment", func() bool { return slices.Equal(f.github.Removed(), []string{"preview/feature/x"}) })
 	if got := f.outcomes(5); !strings.Contains(got[0], "previews removed: 2; variables of the branch removed: 1") {
 		t.Errorf("the end of the pull request ends with %q", got[0])
 	}
@@ -232,6 +233,52 @@ func TestHook_PushesAndPullRequest(t *testing.T) {
 		if strings.HasPrefix(states, "preview/") && !strings.HasSuffix(states, " inactive") {
 			t.Errorf("the host shows a deployment as %q", states)
 		}
+	}
+}
+
+// TestHook_TwoPullRequestsOfABranch closes one after the other, with a token that may only report.
+func TestHook_TwoPullRequestsOfABranch(t *testing.T) {
+	f := newHookFixture(t, nil)
+	f.github.Forbid()
+	f.git("checkout", "--quiet", "-b", "feature/x")
+	commit := f.app("one")
+	f.git("push", "--quiet", "host", "feature/x")
+	opened := time.Now()
+	numbered := func(number int, action string, at time.Time) map[string]any {
+		payload := pull(action, "feature/x", commit, "acme/shop", at)
+		payload["number"] = number
+		payload["pull_request"].(map[string]any)["number"] = number
+		return payload
+	}
+	f.deliver("pull_request", "first", numbered(7, "opened", opened))
+	f.deliver("pull_request", "second", numbered(8, "opened", opened))
+	f.wait("both comments", func() bool {
+		one, other := f.github.Comments(7), f.github.Comments(8)
+		return len(one) == 1 && len(other) == 1 && strings.Contains(one[0]+other[0], "| Deployed |")
+	})
+	d, err := f.api.Deployment(t.Context(), "shop", f.newest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.deliver("pull_request", "end of the first", numbered(7, "closed", opened.Add(time.Hour)))
+	f.wait("the end of the first", func() bool {
+		all := f.github.Comments(7)
+		return strings.Contains(all[0], "Its preview stays, because pull request 8 is of the same branch")
+	})
+	if page := f.page(d.DeploymentURL); page != "200 one" || len(f.github.Removed()) != 0 {
+		t.Errorf("with another pull request open the preview answers %q; the environments %q are removed", page, f.github.Removed())
+	}
+	f.deliver("pull_request", "end of the second", numbered(8, "closed", opened.Add(time.Hour)))
+	f.wait("the end of the second", func() bool { return strings.Contains(f.github.Comments(8)[0], "Its preview is removed") })
+	if got := f.outcomes(4); !strings.Contains(got[0], "previews removed: 1") {
+		t.Errorf("the end of the second ends with %q", got)
+	}
+	if page := f.page(d.DeploymentURL); strings.HasPrefix(page, "200") {
+		t.Errorf("without a pull request the preview answers %q", page)
+	}
+	// A token that may not remove environments is no problem.
+	if c, err := f.api.Connection(t.Context(), "shop", false); err != nil || c.Problem != "" {
+		t.Errorf("the connection has the problem %q, %v", c.Problem, err)
 	}
 }
 

@@ -13,6 +13,7 @@ const routes = {
   [`${repository}/statuses/{sha}`]: ["post"],
   [`${repository}/deployments`]: ["post"],
   [`${repository}/deployments/{deployment_id}/statuses`]: ["post"],
+  [`${repository}/environments/{environment_name}`]: ["delete"],
   [`${repository}/issues/{issue_number}/comments`]: ["get", "post"],
   [`${repository}/issues/comments/{comment_id}`]: ["patch"],
   [`${repository}/hooks`]: ["get", "post"],

@@ -35,7 +35,9 @@ type GitHub struct {
 	deployments map[string][]string
 	hooks       []github.Hook
 	keys        []github.Key
-	failing     int // answers that fail
+	removed     []string // environments
+	failing     int      // answers that fail
+	reportsOnly bool
 }
 
 // NewGitHub starts a GitHub. It ends with the test.
@@ -49,6 +51,7 @@ func NewGitHub(t testing.TB) *GitHub {
 	mux.HandleFunc("POST "+repository+"/statuses/{commit}", h.createStatus)
 	mux.HandleFunc("POST "+repository+"/deployments", h.createDeployment)
 	mux.HandleFunc("POST "+repository+"/deployments/{id}/statuses", h.createDeploymentStatus)
+	mux.HandleFunc("DELETE "+repository+"/environments/{environment}", h.deleteEnvironment)
 	mux.HandleFunc("GET "+repository+"/issues/{pull}/comments", h.listComments)
 	mux.HandleFunc("POST "+repository+"/issues/{pull}/comments", h.createComment)
 	mux.HandleFunc("PATCH "+repository+"/issues/comments/{id}", h.editComment)
@@ -165,6 +168,25 @@ func (h *GitHub) createDeploymentStatus(w http.ResponseWriter, r *http.Request) 
 	h.deployments[id] = append(h.deployments[id], s.GetState())
 	answer(w, http.StatusCreated, github.DeploymentStatus{State: s.State})
 }
+
+func (h *GitHub) deleteEnvironment(w http.ResponseWriter, r *http.Request) {
+	if h.reportsOnly {
+		answer(w, http.StatusForbidden, map[string]string{"message": "Resource not accessible by integration"})
+		return
+	}
+	h.removed = append(h.removed, r.PathValue("environment"))
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// Forbid lets the token do nothing that takes the permission to administer the repository.
+func (h *GitHub) Forbid() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.reportsOnly = true
+}
+
+// Removed returns the environments that were removed. Call it in Wait or when nothing is sent.
+func (h *GitHub) Removed() []string { return h.removed }
 
 func (h *GitHub) listComments(w http.ResponseWriter, r *http.Request) {
 	all := []github.IssueComment{}
