@@ -18,10 +18,12 @@ func (b *Builder) openNextEnv() []string {
 	chosen := slices.ContainsFunc(b.Env, func(entry string) bool {
 		return strings.HasPrefix(entry, deploymentVariable+"=") && entry != deploymentVariable+"="
 	})
+	// OpenNext installs sharp, of one version, with npm: without asking the registry what npm's cache knows.
+	env := append(slices.Clip(b.Env), "npm_config_prefer_offline=true")
 	if b.DeploymentID == "" || chosen || choosesID(b.App.Dir) {
-		return b.Env
+		return env
 	}
-	return append(slices.Clip(b.Env), deploymentVariable+"="+b.DeploymentID)
+	return append(env, deploymentVariable+"="+b.DeploymentID)
 }
 
 // nextConfigs are the names that Next.js looks for (next/dist/shared/lib/constants.js, CONFIG_FILES).

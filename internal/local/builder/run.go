@@ -84,10 +84,13 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	}
 	p.Done(stepCheckout, fmt.Sprintf("%.7s of %s", p.deployment.CommitSha, p.deployment.Branch))
 	w.restoreCache(app.Dir)
-	tree, err := b.Make(ctx, &build.Builder{
+	builds := &build.Builder{
 		App: app, Settings: settings, Env: w.environment(vars), DeploymentID: string(p.deployment.ID), Run: w.run, Progress: p,
 		Tools: filepath.Join(w.cache, "tools"),
-	})
+	}
+	modules := builds.ModulesKey(b.Node.Version)
+	w.restoreModules(app.Dir, modules)
+	tree, err := b.Make(ctx, builds)
 	if err != nil {
 		return w.relative(err)
 	}
@@ -102,7 +105,7 @@ func (b *Builder) make(ctx context.Context, p *jobProgress) error {
 	if err != nil {
 		return w.relative(err)
 	}
-	w.keepCache(app.Dir)
+	w.keepCache(app.Dir, modules)
 	return b.deliver(ctx, p, out)
 }
 

@@ -244,6 +244,32 @@ cp -r tree .open-next
 	f.says(f.push("main"), "cached: npm next")
 }
 
+// TestBuild_KeepsDependencies looks at which builds find the node_modules of the one before.
+func TestBuild_KeepsDependencies(t *testing.T) {
+	f := newPushFixture(t, nil)
+	f.write("build.sh", "echo \"modules: $(cat node_modules/by)\"; mkdir -p node_modules; cp version node_modules/by; cp -r tree .open-next; exit $(cat code)\n")
+	f.write("code", "0")
+	f.write("package-lock.json", `{"packages":{"node_modules/next":{"version":"15.5.0"}}}`)
+	push := func(version string) string {
+		f.write("version", version)
+		f.app(version)
+		return f.push("main")
+	}
+	f.says(push("one"), "modules:  ")
+	f.says(push("two"), "modules: one ", "the lockfile has not changed")
+	f.write("package-lock.json", `{"packages":{"node_modules/next":{"version":"15.5.1"}}}`)
+	f.says(push("three"), "modules:  ")
+	f.write("version", "broken")
+	f.write("code", "1")
+	f.app("broken")
+	f.refused([]string{"modules: three"}, "main")
+	f.write("code", "0")
+	f.says(push("five"), "modules:  ") // not what the failed build left
+	f.write("package.json", `{"dependencies":{"next":"15.5.0"},"scripts":{"postinstall":"prisma generate"}}`)
+	f.says(push("six"), "modules:  ")
+	f.says(push("seven"), "modules:  ")
+}
+
 // TestBuild_ThatReplacesItsFolder has builds lead the server elsewhere.
 func TestBuild_ThatReplacesItsFolder(t *testing.T) {
 	secret := filepath.Join(t.TempDir(), "secret")

@@ -119,7 +119,7 @@ func TestPreview_VisitorsSignIn(t *testing.T) {
 	first := ada.open(ada.signIn(f.invite("Ada", map[string]anchor.Role{"shop": anchor.RoleViewer})))
 	code := v.pathOf(ada.back(f.ready.APIURL + first.Header.Get("Location")))
 	f.visitorOf(at).wants(401, "in the browser that opened", "GET", code, "", html...) // a stolen one
-	v.wants(401, "works once", "GET", code, "", html...)                              // which uses it up
+	v.wants(401, "works once", "GET", code, "", html...)                               // which uses it up
 
 	code = v.pathOf(ada.back(asked))
 	if to := v.wants(303, "", "GET", code, "", html...).Header.Get("Location"); to != "/page?a=1" {
