@@ -114,7 +114,7 @@ func TestBuilder_Build_RunsTheCommandsThatTheAppNeeds(t *testing.T) {
 			},
 		},
 		"yarn 4": {
-			files: map[string]string{"yarn.lock": "# This file is generated\n\n__metadata:\n  version: 8\n"},
+			files: map[string]string{"yarn.lock": "# This file is generated\n\n__metadata:\n  version: 8\n", ".yarnrc.yml": "nodeLinker: node-modules\n"},
 			want: []string{
 				"npm install --prefix /tools/yarnpkg+cli-dist-4 --no-audit --no-fund --no-package-lock @yarnpkg/cli-dist@4", "yarn install --immutable", openNextBuild,
 			},
@@ -310,6 +310,14 @@ func TestBuilder_Build_RefusesLockfilesThatAreNotClear(t *testing.T) {
 		"none, asked for": {
 			files: map[string]string{"package.json": `{"packageManager":"pnpm@9.15.9"}`, "pnpm-workspace.yaml": ""},
 			code:  "no_lockfile", says: []string{"no lockfile of pnpm", "pnpm install"},
+		},
+		"of Plug'n'Play": {
+			files: map[string]string{"package.json": `{"packageManager":"yarn@4.1.0"}`, "yarn.lock": "__metadata:\n"},
+			code:  "yarn_pnp", says: []string{"Plug'n'Play", "nodeLinker: node-modules"},
+		},
+		"of Plug'n'Play, by name": {
+			files: map[string]string{".yarnrc.yml": "nodeLinker: \"pnp\"\n", "yarn.lock": "# This file\n__metadata:\n"},
+			code:  "yarn_pnp", says: []string{"Plug'n'Play"},
 		},
 		"none, by workspaces": {
 			files: map[string]string{"package.json": `{}`, "pnpm-workspace.yaml": ""},

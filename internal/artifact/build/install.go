@@ -1,6 +1,7 @@
 package build
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,7 +15,7 @@ import (
 func (b *Builder) install(ctx context.Context) error {
 	own := b.Settings.InstallCommand
 	if own == "" {
-		if err := b.App.CheckLockfile(); err != nil {
+		if err := cmp.Or(b.App.CheckLockfile(), b.checkLinker()); err != nil {
 			return err
 		}
 	}

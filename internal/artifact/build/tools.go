@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/anchor-deploy/anchor/internal/anchor"
 )
 
 // addPackager makes the package manager of the app available to the commands of the build: the version
@@ -81,6 +83,27 @@ func (b *Builder) isBerry() bool {
 		return !strings.HasPrefix(version, "1.")
 	}
 	return b.firstLine("__metadata:") != ""
+}
+
+// checkLinker refuses Yarn's Plug'n'Play, which installs no node_modules: OpenNext copies what an app needs from there. It
+// is what Yarn does unless it is told otherwise (Yarn, "Configuration options", nodeLinker).
+func (b *Builder) checkLinker() error {
+	if b.App.PackageManager != "yarn" || !b.isBerry() {
+		return nil
+	}
+	linker := variable(b.Env, "YARN_NODE_LINKER")
+	for _, dir := range b.App.Folders() {
+		for line := range strings.Lines(string(readSmall(dir, ".yarnrc.yml"))) {
+			if value, found := strings.CutPrefix(line, "nodeLinker:"); found && linker == "" {
+				linker = strings.Trim(strings.TrimSpace(value), `"'`)
+			}
+		}
+	}
+	if linker == "" || linker == "pnp" {
+		return anchor.Invalid("yarn_pnp", "Yarn installs with Plug'n'Play in %s, and OpenNext needs node_modules", b.App.Root).
+			Hintf("Add the line nodeLinker: node-modules to .yarnrc.yml, run yarn install and commit both.")
+	}
+	return nil
 }
 
 // firstLine returns the first line of the lockfile that begins with prefix, "" when there is none.
