@@ -1,5 +1,8 @@
 package anchor
 
+// AlertKinds are the forms in which alerts are sent.
+var AlertKinds = []string{"webhook", "slack", "email"}
+
 // AlertEvents are what alerts report.
 var AlertEvents = []string{"new-error", "error-rate", "failed-deploy", "server-check"}
 

@@ -91,6 +91,10 @@ var routes = []route{
 	{"POST", "/drains", "admin", `{"kind":"http","url":"https://example.com/lines"}`, false},
 	{"DELETE", "/drains/Y", "admin", "", false},
 	{"POST", "/drains/Y/test", "admin", "", false},
+	{"GET", "/backups", "admin", "", false},
+	{"POST", "/backups", "admin", "", false},
+	{"POST", "/backups/B/verify", "admin", "", false},
+	{"GET", "/projects/P/deployments/D/contents", "read", "", true},
 	{"GET", "/projects/P/series", "read", "", true},
 	{"GET", "/projects/P/deployments/D/changes", "read", "", true},
 	{"GET", "/me", "read", "", false},
@@ -134,7 +138,7 @@ func (r route) limit() int {
 
 func TestRoutes_AreAllInTable(t *testing.T) {
 	doc := openAPI(t, serve(t, apitest.New(t, apitest.Options{})))
-	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}", "/K", "/{passkeyId}", "/E", "/{errorId}", "/C", "/{channelId}", "/Y", "/{drainId}")
+	names := strings.NewReplacer("/P", "/{projectId}", "/D", "/{deploymentId}", "/T", "/{tokenId}", "/N", "/{domainId}", "/pulls/1/", "/pulls/{number}/", "/W", "/{personId}", "/S", "/{sessionId}", "/K", "/{passkeyId}", "/E", "/{errorId}", "/C", "/{channelId}", "/Y", "/{drainId}", "/backups/B", "/backups/{name}")
 	known := map[string]bool{"GET /health": true, "GET /version": true, "POST /hooks/{projectId}/{host}": true, "POST /sessions": true, "POST /sessions/password": true, "POST /sessions/passkey": true, "POST /sessions/passkey/begin": true, "GET /sessions/oidc": true, "POST /sessions/oidc": true, "POST /sessions/oidc/begin": true, "POST /sign-in-links/look": true}
 	for _, r := range routes {
 		path := names.Replace(r.path)

@@ -50,6 +50,7 @@ type Services struct {
 	Traffic  Traffic      // nil where the platform does not see requests: its route says so
 	Alerts   Alerts       // nil where there are no alerts: its routes say so
 	Drains   Drains       // nil where there are no drains: its routes say so
+	Backups  Backups      // nil where the platform keeps copies of the records itself: its routes say so
 	Errors   Errors       // nil where errors are not grouped: its routes say so
 	Metrics  http.Handler // nil where there are none: its route says so
 	Pages    http.Handler // of the dashboard, at / and below PagesPath; nil where there is none
@@ -136,6 +137,7 @@ func New(services Services, o Options) http.Handler {
 	s.errorRoutes()
 	s.alertRoutes()
 	s.drainRoutes()
+	s.backupRoutes()
 	s.tokenRoutes()
 	s.peopleRoutes()
 	s.sessionRoutes()
@@ -144,6 +146,7 @@ func New(services Services, o Options) http.Handler {
 	s.identityRoutes()
 	s.auditRoutes()
 	s.changeRoutes()
+	s.contentsRoutes()
 	s.gitRoutes(mux)
 	s.pageRoutes(mux)
 	return s.guardRoutes(mux)

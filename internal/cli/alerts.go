@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,9 @@ func (s *shell) alertsAddCommand() *cobra.Command {
 		Example: "  anchor alerts add slack https://hooks.slack.com/services/…\n  anchor alerts add webhook https://example.com/hook --on new-error,error-rate\n" +
 			"  anchor alerts add email ops@example.com --from anchor@example.com --smtp URL",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r.Kind, r.Project = args[0], s.project
+			if r.Kind, r.Project = args[0], s.project; !slices.Contains(anchor.AlertKinds, r.Kind) {
+				return usagef("%q is not a kind of channel; use one of %s", r.Kind, strings.Join(anchor.AlertKinds, ", "))
+			}
 			if r.URL = args[1]; r.Kind == "email" {
 				r.URL, r.To = "", args[1]
 			}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,7 +49,14 @@ func (s *shell) drainsAddCommand() *cobra.Command {
 			"  anchor drains add loki https://loki.example.com --header \"X-Scope-OrgID: shop\"\n" +
 			"  anchor drains add syslog syslog+tls://logs.example.com --source app,access",
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			r.Kind, r.URL, r.Project = args[0], args[1], s.project
+			if r.Kind, r.URL, r.Project = args[0], args[1], s.project; !slices.Contains(anchor.DrainKinds, r.Kind) {
+				return usagef("%q is not a kind of drain; use one of %s", r.Kind, strings.Join(anchor.DrainKinds, ", "))
+			}
+			for _, source := range r.Sources {
+				if !slices.Contains(anchor.DrainSources, source) {
+					return usagef("--source is %q; use %s", source, strings.Join(anchor.DrainSources, ", "))
+				}
+			}
 			if r.Headers, err = parseHeaders(headers); err != nil {
 				return err
 			}

@@ -199,7 +199,7 @@ func (s *shell) vercelVariables(dir string, left map[string]string) (vars []wire
 		if err != nil {
 			return nil, err
 		}
-		names, values, err := parseEnv(string(content))
+		names, values, err := anchor.ParseEnvFile(string(content))
 		if err != nil {
 			return nil, fmt.Errorf(".env.%s.local: %w", environment, err)
 		}

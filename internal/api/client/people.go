@@ -105,6 +105,11 @@ func (c *Client) Changes(ctx context.Context, project string, d, from anchor.Dep
 	return fetch[wire.Changes](ctx, c, get(deploymentPath(project, d, "changes"), q))
 }
 
+// Contents returns what a deployment consists of, ErrNotFound when its files are not kept.
+func (c *Client) Contents(ctx context.Context, project string, d anchor.DeploymentID) (wire.Contents, error) {
+	return fetch[wire.Contents](ctx, c, get(deploymentPath(project, d, "contents"), nil))
+}
+
 // Series returns the traffic of a project within the last d, in at most so many points.
 func (c *Client) Series(ctx context.Context, project string, d time.Duration, points int) (wire.Series, error) {
 	return fetch[wire.Series](ctx, c, get(projectPath(project, "series"), url.Values{

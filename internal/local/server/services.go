@@ -28,6 +28,7 @@ func (a *app) buildServices() api.Services {
 		Errors:   a.errors,
 		Alerts:   a.alerts,
 		Drains:   a.drains,
+		Backups:  recordCopies{a},
 		Metrics:  metrics.Handler(a.metrics, a.Log),
 		Domains:  a.core.Domains,
 	}

@@ -1,15 +1,19 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/atomicfile"
 )
 
@@ -41,6 +45,33 @@ func (b Backups) All() ([]string, error) {
 	return paths, err
 }
 
+// List returns all copies, those of upgrades too, the newest first.
+func (b Backups) List() ([]anchor.Backup, error) {
+	paths, err := filepath.Glob(filepath.Join(string(b), "*.db"))
+	if err != nil {
+		return nil, err
+	}
+	var all []anchor.Backup
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // removed meanwhile, by a newer one
+		}
+		if err != nil {
+			return nil, fmt.Errorf("look at the copy of the records: %w", err)
+		}
+		name := filepath.Base(path)
+		all = append(all, anchor.Backup{
+			Name: name, MadeAt: info.ModTime().UnixMilli(), Bytes: info.Size(), Upgrade: strings.HasPrefix(name, beforeUpgrade),
+		})
+	}
+	// Copies of one millisecond differ by their numbers.
+	slices.SortFunc(all, func(a, b anchor.Backup) int { return cmp.Or(cmp.Compare(b.MadeAt, a.MadeAt), cmp.Compare(b.Name, a.Name)) })
+	return all, nil
+}
+
+const beforeUpgrade = "before-upgrade-from-schema-"
+
 func (b Backups) copyPath(n int) string {
 	return filepath.Join(string(b), fmt.Sprintf("records-%06d.db", n))
 }
@@ -48,7 +79,7 @@ func (b Backups) copyPath(n int) string {
 // ofSchema returns the path at which records are kept as they were before an upgrade of their
 // schema. It is not one of the numbered copies, which are deleted in turn.
 func (b Backups) ofSchema(version int) string {
-	return filepath.Join(string(b), fmt.Sprintf("before-upgrade-from-schema-%d.db", version))
+	return filepath.Join(string(b), fmt.Sprintf(beforeUpgrade+"%d.db", version))
 }
 
 // listNumbers returns the numbers of the existing copies, the oldest first.
@@ -70,6 +101,8 @@ func (b Backups) listNumbers() ([]int, error) {
 // Backup writes a copy of the records as they are now, durable on return, and deletes all but the
 // newest keep copies. Readers and writers continue meanwhile.
 func (s *Store) Backup(ctx context.Context, to Backups, keep int) error {
+	s.copying.Lock() // two at a time would take one number
+	defer s.copying.Unlock()
 	all, err := to.listNumbers()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
@@ -28,6 +29,7 @@ type Store struct {
 	records *sql.DB // synchronous=FULL: durable on return
 	journal *sql.DB // synchronous=NORMAL: see Append
 	copies  *sql.DB // opened for a Backup
+	copying sync.Mutex
 	backups Backups
 	turn    chan struct{}
 	hot     statements
