@@ -92,7 +92,9 @@ type deploymentPage struct {
 	IsEnded bool
 	HasLive bool // a deployment is live, beside which this one can get a share of the traffic
 
-	Errors int // groups of errors that it logged
+	Errors   int // groups of errors that it logged
+	Source   source
+	Contents *wire.Contents // nil when its files are not kept
 }
 
 // stepRow is a step of the pipeline.
@@ -118,6 +120,15 @@ func showDeployment(r request, p wire.Project) (view, error) {
 	page.Steps = stepsOf(events)
 	if changes, err := r.api.Changes(r.Context(), p.Slug, id, id); err == nil { // the page is useful without its size
 		page.Size = changes.Size
+	}
+	contents, err := r.api.Contents(r.Context(), p.Slug, id)
+	if err == nil {
+		page.Contents = &contents
+	} else if anchor.KindOf(err) != anchor.KindNotFound {
+		return view{}, err
+	}
+	if page.Source, err = r.sourceOf(p, one.Deployment); err != nil {
+		return view{}, err
 	}
 	if page.HasLive, err = r.hasLive(p); err != nil {
 		return view{}, err

@@ -3,10 +3,8 @@ package dashboard
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -218,10 +216,6 @@ func orDash(text string) string {
 		return "–"
 	}
 	return text
-}
-
-func functionNames(all map[string]anchor.FunctionVersion) []string {
-	return slices.Sorted(maps.Keys(all))
 }
 
 // levelClass is the class of a line; the level is the app's text.

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/api/wire"
@@ -13,6 +14,7 @@ func (d *Dashboard) previewRoutes(mux *routes) {
 	mux.HandleFunc("POST "+all+"/protect", d.action(inProject(protectPreviews)))
 	mux.HandleFunc("POST "+all+"/protect/sign-in", d.action(inProject(protectBySignIn)))
 	mux.HandleFunc("POST "+all+"/unprotect", d.action(inProject(unprotectPreviews)))
+	mux.HandleFunc("POST "+all+"/retention", d.action(inProject(setRetention)))
 	mux.HandleFunc("POST "+all+"/bypass", d.reveal(inProject(newBypass)))
 	mux.HandleFunc("POST "+all+"/pulls/{number}/approve", d.action(inProject(approvePull)))
 }
@@ -23,6 +25,7 @@ type previewPage struct {
 	Branches   []branchPreviews
 	Protection *anchor.PreviewProtection // nil where previews cannot be protected
 	Pulls      []anchor.PullRequest      // open ones
+	Retention  anchor.ProjectPreviewRetention
 	May, Admin bool
 }
 
@@ -37,6 +40,9 @@ func showPreviews(r request, p wire.Project) (view, error) {
 	page := previewPage{Project: p, May: r.may(p, anchor.ScopeDeploy), Admin: r.may(p, anchor.ScopeAdmin)}
 	var err error
 	if page.Branches, err = previewsOf(r, p); err != nil {
+		return view{}, err
+	}
+	if page.Retention, err = r.api.PreviewRetention(r.Context(), p.Slug); err != nil {
 		return view{}, err
 	}
 	protection, err := r.api.PreviewProtection(r.Context(), p.Slug)
@@ -97,6 +103,23 @@ func protectBySignIn(r request, p wire.Project) (string, error) {
 
 func unprotectPreviews(r request, p wire.Project) (string, error) {
 	return done(projectAddress(p, "previews"), "unprotected"), r.api.UnprotectPreviews(r.Context(), p.Slug)
+}
+
+// setRetention replaces which previews are kept; an empty field is the server's default.
+func setRetention(r request, p wire.Project) (string, error) {
+	var set anchor.PreviewRetention
+	for name, into := range map[string]*int{"keep": &set.Keep, "days": &set.Days} {
+		text := strings.TrimSpace(r.PostFormValue(name))
+		if text == "" {
+			continue
+		}
+		var err error
+		if *into, err = strconv.Atoi(text); err != nil || *into < 1 {
+			return "", anchor.Invalid("bad_retention", "%q is not a number from 1", text).Hintf("Go back and enter a number, or nothing for the server's default.")
+		}
+	}
+	_, err := r.api.SetPreviewRetention(r.Context(), p.Slug, set)
+	return done(projectAddress(p, "previews"), "retention-set"), err
 }
 
 func newBypass(r request, p wire.Project) (view, error) {

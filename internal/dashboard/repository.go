@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -46,6 +47,9 @@ func (d *Dashboard) connect(r request, p wire.Project) (view, error) {
 		Token: strings.TrimSpace(r.PostFormValue("token")), APIURL: strings.TrimSpace(r.PostFormValue("api")),
 		WatchPaths: strings.Fields(r.PostFormValue("watch")), Rotate: r.PostFormValue("rotate") != "",
 	}
+	if err := readApp(r, &want); err != nil {
+		return view{}, err
+	}
 	if r.PostFormValue("set-up") != "" {
 		want.HookURL = d.origin(r.Request)
 	}
@@ -54,6 +58,27 @@ func (d *Dashboard) connect(r request, p wire.Project) (view, error) {
 		return view{}, err
 	}
 	return d.revealed(r, p, connected), nil
+}
+
+// readApp reads the fields of a GitHub App, which takes the place of a token.
+func readApp(r request, into *wire.Connect) error {
+	for _, field := range []struct {
+		name, what string
+		into       *int64
+	}{{"app", "App ID", &into.AppID}, {"installation", "installation ID", &into.Install}} {
+		text := strings.TrimSpace(r.PostFormValue(field.name))
+		if text == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n <= 0 {
+			return anchor.Invalid("bad_app", "%q is not the %s of a GitHub App", text, field.what).
+				Hintf("Go back and enter the number from the App's settings at GitHub.")
+		}
+		*field.into = n
+	}
+	into.AppKey = strings.TrimSpace(r.textarea("app-key"))
+	return nil
 }
 
 func (d *Dashboard) revealConnection(r request, p wire.Project) (view, error) {

@@ -24,14 +24,15 @@ var routes = map[anchor.Role]string{
 	everybody: `GET , GET /account, GET /system, POST /account/passkeys, POST /account/passkeys/begin, POST /account/passkeys/{passkey}/remove, POST /account/password,
 		GET /preview-access, POST /account/password/confirm, POST /account/password/remove, POST /account/sessions/{session}/end`,
 	anchor.RoleViewer: `GET /system/doctor, GET P, GET P/series, GET P/deployments, GET P/deployments/{deployment}, GET P/deployments/{deployment}/log, GET P/builds, GET P/releases,
-		GET P/previews, GET P/errors, GET P/errors/{error}, GET P/logs, GET P/logs/tail, GET P/crons, GET P/domains, GET P/domains/{domain}, GET P/env, GET P/settings, GET P/repository`,
+		GET P/previews, GET P/errors, GET P/errors/{error}, GET P/logs, GET P/logs/tail, GET P/crons, GET P/domains, GET P/domains/{domain}, GET P/env, GET P/cache, GET P/settings, GET P/repository`,
 	anchor.RoleDeveloper: `POST /projects, GET P/deployments/{deployment}/promote, GET P/deployments/{deployment}/rollback, GET P/deployments/{deployment}/split,
 		GET P/deployments/{deployment}/redeploy, POST P/deployments/{deployment}/promote, POST P/deployments/{deployment}/rollback, POST P/deployments/{deployment}/split,
 		POST P/deployments/{deployment}/redeploy, POST P/deployments/{deployment}/cancel, POST P/builds/{deployment}/retry, POST P/builds/{deployment}/cancel,
 		POST P/releases/weight, POST P/releases/complete, POST P/releases/cancel, POST P/previews/pulls/{number}/approve, POST P/crons/run, POST P/crons/pause,
-		POST P/domains, POST P/domains/{domain}, POST P/domains/{domain}/check, POST P/domains/{domain}/remove, POST P/env, POST P/env/remove, POST P/limits, POST P/purge`,
+		POST P/domains, POST P/domains/{domain}, POST P/domains/{domain}/check, POST P/domains/{domain}/remove, POST P/env, POST P/env/import, POST P/env/remove, POST P/previews/retention, POST P/limits, POST P/purge`,
 	anchor.RoleAdmin: `GET /people, POST /people, POST /people/{person}, POST /people/{person}/link, POST /people/{person}/remove, GET /tokens, POST /tokens, POST /tokens/{token}/revoke,
-		GET /audit, GET /alerts, POST /alerts, POST /alerts/{channel}/test, POST /alerts/{channel}/remove, POST P/delete, POST P/domains/{domain}/move,
+		GET /audit, GET /alerts, POST /alerts, POST /alerts/{channel}/test, POST /alerts/{channel}/remove, GET /drains, POST /drains, POST /drains/{drain}/test, POST /drains/{drain}/remove,
+		GET /system/backups, POST /system/backups, POST /system/backups/{backup}/verify, POST P/env/reveal, POST P/delete, POST P/domains/{domain}/move,
 		POST P/previews/protect, POST P/previews/protect/sign-in, POST P/previews/unprotect, POST P/previews/bypass, POST P/repository, POST P/repository/secret, POST P/repository/trust, POST P/repository/disconnect`,
 }
 
@@ -73,7 +74,7 @@ func (w *world) session(p anchor.Person) string {
 	return ""
 }
 
-var values = strings.NewReplacer("{deployment}", "01jd0000000000000000000000", "{error}", "e", "{domain}", "www.example.com", "{number}", "1", "{channel}", "c",
+var values = strings.NewReplacer("{deployment}", "01jd0000000000000000000000", "{error}", "e", "{domain}", "www.example.com", "{number}", "1", "{channel}", "c", "{drain}", "d", "{backup}", "b",
 	"{person}", "nobody", "{token}", "t", "{session}", "s", "{passkey}", "k", "{$}", "", "{name}", "x")
 
 // TestRoutes_Roles calls each route as nobody, as each role in all projects, and as an admin of another project.
@@ -149,7 +150,7 @@ func TestPages_ViewersHaveNoForms(t *testing.T) {
 			t.Errorf("%s has forms for a viewer: %s", path, body)
 		}
 	}
-	if _, body := w.send("GET", "/dashboard/projects/shop/settings", owner, nil); strings.Count(body, `method="post"`) < 4 {
+	if _, body := w.send("GET", "/dashboard/projects/shop/settings", owner, nil); strings.Count(body, `method="post"`) < 3 {
 		t.Errorf("an owner has no forms: %s", body)
 	}
 }

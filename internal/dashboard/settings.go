@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -11,38 +10,9 @@ import (
 
 func (d *Dashboard) settingRoutes(mux *routes) {
 	const p = root + "/projects/{project}"
-	mux.HandleFunc("GET "+p+"/env", d.page(inProject(showEnv)))
-	mux.HandleFunc("POST "+p+"/env", d.action(inProject(setEnv)))
-	mux.HandleFunc("POST "+p+"/env/remove", d.action(inProject(removeEnv)))
 	mux.HandleFunc("GET "+p+"/settings", d.page(inProject(showSettings)))
 	mux.HandleFunc("POST "+p+"/limits", d.action(inProject(setLimits)))
-	mux.HandleFunc("POST "+p+"/purge", d.action(inProject(purgeCache)))
 	mux.HandleFunc("POST "+p+"/delete", d.action(inProject(deleteProject)))
-}
-
-func showEnv(r request, p wire.Project) (view, error) {
-	vars, err := r.api.Env(r.Context(), p.Slug, false)
-	if err != nil {
-		return view{}, err
-	}
-	slices.SortFunc(vars, func(a, b anchor.EnvVar) int { return a.Slot().Compare(b.Slot()) })
-	may := r.may(p, anchor.ScopeDeploy)
-	return view{Title: "Variables of " + p.Slug, Section: "env", Project: &p, Live: variableTable(p, vars, may), Rest: setVariableForm(p, may)}, nil
-}
-
-func setEnv(r request, p wire.Project) (string, error) {
-	// A browser sends line breaks of a textarea as CRLF (HTML Living Standard, §4.10.21.7).
-	value := strings.ReplaceAll(r.PostFormValue("value"), "\r\n", "\n")
-	err := r.api.SetEnv(r.Context(), p.Slug, []wire.SetVar{{
-		Name: strings.TrimSpace(r.PostFormValue("name")), Value: value, For: anchor.EnvPhase(r.PostFormValue("for")),
-		Environment: anchor.Environment(r.PostFormValue("environment")), Branch: strings.TrimSpace(r.PostFormValue("branch")),
-	}})
-	return done(projectAddress(p, "env"), "env-set"), err
-}
-
-func removeEnv(r request, p wire.Project) (string, error) {
-	slot := anchor.EnvSlot{Name: r.PostFormValue("name"), Environment: anchor.Environment(r.PostFormValue("environment")), Branch: r.PostFormValue("branch")}
-	return done(projectAddress(p, "env"), "env-removed"), r.api.RemoveEnv(r.Context(), p.Slug, slot)
 }
 
 func showSettings(r request, p wire.Project) (view, error) {
@@ -75,15 +45,6 @@ func setLimits(r request, p wire.Project) (string, error) {
 	}
 	_, err := r.api.SetLimits(r.Context(), p.Slug, l)
 	return done(projectAddress(p, "settings"), "limits-set"), err
-}
-
-func purgeCache(r request, p wire.Project) (string, error) {
-	which := wire.PurgeCache{Prefix: strings.TrimSpace(r.PostFormValue("prefix")), Tag: strings.TrimSpace(r.PostFormValue("tag"))}
-	if which.Prefix == "" && which.Tag == "" {
-		which.Prefix = "/"
-	}
-	_, err := r.api.PurgeCache(r.Context(), p.Slug, which)
-	return done(projectAddress(p, "settings"), "purged"), err
 }
 
 func deleteProject(r request, p wire.Project) (string, error) {
