@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -170,7 +171,8 @@ func TestDashboard(t *testing.T) {
 			"repository": "/projects/shop/repository", "errors": "/projects/shop/errors", "alerts": "/alerts", "redeploy": "/projects/shop/deployments/" + preview.DeploymentID + "/redeploy",
 			"logs-none": "/projects/shop/logs?q=nothing+like+it&level=error&last=1h", "errors-of-deployment": "/projects/shop/errors?deployment=" + first.DeploymentID,
 			"empty-releases": "/projects/empty/releases", "empty-previews": "/projects/empty/previews", "empty-errors": "/projects/empty/errors", "empty-crons": "/projects/empty/crons",
-			"audit": "/audit", "account": "/account", "system": "/system", "doctor": "/system/doctor",
+			"cache-none": "/projects/shop/cache?prefix=/nothing", "drains": "/drains", "backups": "/system/backups", "empty-cache": "/projects/empty/cache", "empty-variables": "/projects/empty/env",
+			"deployment-of-app": "/projects/shop/deployments/" + first.DeploymentID, "audit": "/audit", "account": "/account", "system": "/system", "doctor": "/system/doctor",
 			"empty-project": "/projects/empty", "empty-deployments": "/projects/empty/deployments", "empty-logs": "/projects/empty/logs",
 		} {
 			d.visit(name, path)
@@ -187,7 +189,7 @@ func TestDashboard(t *testing.T) {
 		d.look("error")
 		d.do("show the lines around it", chromedp.Click(`//a[text()="Show the lines around it"]`), chromedp.WaitVisible(".log .error"))
 	})
-	t.Run("looks", d.looksWell)
+	t.Run("looks", func(t *testing.T) { d.looksWell(t, first.DeploymentID) })
 	t.Run("switches", func(t *testing.T) {
 		d.t = t
 		d.visit("confirm-rollback", "/projects/shop/deployments/"+first.DeploymentID+"/rollback")
@@ -202,6 +204,9 @@ func TestDashboard(t *testing.T) {
 	t.Run("deploys again", func(t *testing.T) { d.t = t; d.deploysAgain(t, preview) })
 	t.Run("previews", func(t *testing.T) { d.t = t; d.protectsPreviews(t, a, preview) })
 	t.Run("alerts", func(t *testing.T) { d.t = t; d.sendsAlerts(t) })
+	t.Run("drains", func(t *testing.T) { d.t = t; d.drainsLogs(t) })
+	t.Run("backups", func(t *testing.T) { d.t = t; d.copiesRecords() })
+	t.Run("one click back", func(t *testing.T) { d.t = t; d.takesBack(t, a) })
 	t.Run("a page follows a deploy", func(t *testing.T) {
 		d.t = t
 		d.visit("deployments-before", "/projects/shop/deployments")
@@ -222,10 +227,10 @@ func TestDashboard(t *testing.T) {
 	d.do("go back", chromedp.Navigate(a.api+"/dashboard/people"), chromedp.WaitVisible(".sign-in"))
 }
 
-// looksWell takes pictures in dark mode and at the width of a phone.
-func (d *dashboard) looksWell(t *testing.T) {
+// looksWell takes pictures in dark mode and at the width of a phone; id is of a deployment.
+func (d *dashboard) looksWell(t *testing.T, id string) {
 	d.t = t
-	pages := map[string]string{"projects": "", "project": "/projects/shop", "previews": "/projects/shop/previews", "errors": "/projects/shop/errors", "alerts": "/alerts", "deployments": "/projects/shop/deployments", "people": "/people", "audit": "/audit", "system": "/system"}
+	pages := map[string]string{"projects": "", "project": "/projects/shop", "previews": "/projects/shop/previews", "errors": "/projects/shop/errors", "alerts": "/alerts", "drains": "/drains", "cache": "/projects/shop/cache", "variables": "/projects/shop/env", "deployment": "/projects/shop/deployments/" + id, "deployments": "/projects/shop/deployments", "people": "/people", "audit": "/audit", "system": "/system"}
 	dark := emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}})
 	d.do("switch to dark mode", dark)
 	for name, path := range pages {
@@ -253,6 +258,14 @@ func (d *dashboard) changesSettings(t *testing.T, a *anchor) {
 	if out, _, _ := a.run("env", "ls", "--project", "shop"); !strings.Contains(out, "API_URL") {
 		t.Errorf("the variables are %s", out)
 	}
+	d.submit(`//button[text()="Show the values"]`, "s3cret")
+	d.look("variables-values")
+	d.do("hide them", chromedp.Click(`//a[text()="Hide the values"]`), chromedp.WaitVisible(`textarea[name=file]`))
+	d.fill(`textarea[name=file]`, "IMPORTED=1\nNODE_ENV=x\n")
+	d.submit(`//button[text()="Import"]`, "The variables of the file were set.")
+	if out, _, _ := a.run("env", "ls", "--project", "shop"); !strings.Contains(out, "IMPORTED") {
+		t.Errorf("the variables are %s", out)
+	}
 	d.submit(`//td//button[contains(., "Remove")]`, "The variable was removed.")
 
 	d.visit("domains-before", "/projects/shop/domains")
@@ -276,6 +289,7 @@ func (d *dashboard) changesSettings(t *testing.T, a *anchor) {
 	d.visit("settings-before", "/projects/shop/settings")
 	d.fill(`input[name=memory]`, "512")
 	d.submit(`//button[text()="Store limits"]`, "The limits were stored")
+	d.visit("cache", "/projects/shop/cache")
 	d.submit(`//button[text()="Purge the cache"]`, "Stored answers were removed.")
 	d.visit("settings-empty", "/projects/empty/settings")
 	d.fill(`input[name=confirm]`, "empty")
@@ -479,6 +493,11 @@ func (d *dashboard) protectsPreviews(t *testing.T, a *anchor, preview deployed) 
 		return res.StatusCode
 	}
 	d.visit("previews-before", "/projects/shop/previews")
+	d.do("keep few", chromedp.SetValue(`input[name=keep]`, "7", chromedp.ByQuery))
+	d.submit(`//form//button[text()="Store"]`, "Which previews are kept was stored.")
+	if text := d.text("main"); !strings.Contains(text, "The newest 7 previews are kept") {
+		t.Errorf("the page says %s", text)
+	}
 	d.fill(`input[name=password]`, "a long password")
 	d.submit(`//button[contains(., "Ask for a password")]`, "Previews ask for the password now.")
 	d.look("previews-protected")
@@ -508,6 +527,72 @@ func (d *dashboard) sendsAlerts(t *testing.T) {
 	}
 	d.look("alerts-after")
 	d.submit(`//button[contains(., "Remove")]`, "The channel was removed.")
+}
+
+// drainsLogs adds a drain, sends it a test line and removes it.
+func (d *dashboard) drainsLogs(t *testing.T) {
+	got := make(chan string, 100)
+	target := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("Authorization") }))
+	defer target.Close()
+	d.visit("drains-before", "/drains")
+	d.fill(`input[name=url]`, target.URL+"/lines")
+	d.fill(`textarea[name=headers]`, "Authorization: Bearer t0ken")
+	d.submit(`//button[text()="Add the drain"]`, "The drain was added.")
+	d.submit(`//button[contains(., "Test")]`, "The test line was sent.")
+	if header := <-got; header != "Bearer t0ken" {
+		t.Errorf("the header is %q", header)
+	}
+	d.look("drains-after")
+	var html string
+	d.do("read the page", chromedp.OuterHTML("html", &html))
+	if strings.Contains(html, "t0ken") || strings.Contains(html, "/lines") && !strings.Contains(html, "example.com/lines") {
+		t.Error("the page shows what is secret")
+	}
+	d.submit(`//button[contains(., "Remove")]`, "The drain was removed.")
+}
+
+func (d *dashboard) copiesRecords() {
+	d.visit("backups-before", "/system/backups")
+	d.submit(`//button[text()="Make a copy now"]`, "The records were copied.")
+	d.submit(`//button[contains(., "Verify")]`, "The copy is whole")
+	d.look("backups-after")
+}
+
+// takesBack takes the live deployment back from the plots of the project, with one click.
+func (d *dashboard) takesBack(t *testing.T, a *anchor) {
+	live := func() string {
+		t.Helper()
+		out, errs, code := a.run("deployments", "--project", "shop", "--json")
+		if code != 0 {
+			t.Fatal(errs)
+		}
+		var list struct {
+			Items []struct {
+				DeploymentID, RollbackTo string
+				Live                     bool
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range list.Items {
+			if one.Live {
+				return cmp.Or(one.RollbackTo, one.DeploymentID)
+			}
+		}
+		return ""
+	}
+	before := live()
+	d.do("open the project", chromedp.Navigate(d.api+"/dashboard/projects/shop"), chromedp.WaitVisible(`[data-drawn="yes"]`))
+	d.submit(`//button[contains(., "goes live again")]`, "The project was rolled back.")
+	after := live()
+	if after == "" || after == before {
+		t.Errorf("%s was live, and %s is", before, after)
+	}
+	d.submit(`//button[contains(., "goes live again")]`, "The project was rolled back.")
+	if again := live(); again != before {
+		t.Errorf("%s was live, and %s is", before, again)
+	}
 }
 
 // signsInAtProvider signs in on the page of a real provider: before and after the invitation.

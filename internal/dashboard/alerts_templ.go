@@ -262,7 +262,7 @@ func addAlertForm(slugs map[anchor.ProjectID]string) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "\" class=\"card stack\"><h2>Add a channel</h2><div class=\"row\"><label>Kind <select name=\"kind\"><option value=\"webhook\">Webhook</option> <option value=\"slack\">Slack</option> <option value=\"email\">E-mail</option></select></label> <label>URL, or e-mail address<input name=\"target\" required maxlength=\"2000\" autocomplete=\"off\" spellcheck=\"false\" placeholder=\"https://hooks.slack.com/services/…\"></label> <label>For <select name=\"project\"><option value=\"\">all projects and the server</option> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 21, "\" class=\"card stack\"><h2>Add a channel</h2><div class=\"row\"><label>Kind <select name=\"kind\"><option value=\"webhook\">Webhook</option> <option value=\"slack\">Slack</option> <option value=\"email\">E-mail</option></select></label> <label class=\"wide\">URL, or e-mail address<input name=\"target\" required maxlength=\"2000\" autocomplete=\"off\" spellcheck=\"false\" placeholder=\"https://hooks.slack.com/services/…\"></label> <label>For <select name=\"project\"><option value=\"\">all projects and the server</option> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

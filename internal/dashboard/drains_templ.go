@@ -369,7 +369,7 @@ func addDrainForm(slugs map[anchor.ProjectID]string) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</select></label> <label>URL<input name=\"url\" required maxlength=\"2048\" autocomplete=\"off\" spellcheck=\"false\" placeholder=\"https://logs.example.com/lines\"></label> <label>For <select name=\"project\"><option value=\"\">all projects</option> ")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 30, "</select></label> <label class=\"wide\">URL<input name=\"url\" required maxlength=\"2048\" autocomplete=\"off\" spellcheck=\"false\" placeholder=\"https://logs.example.com/lines\"></label> <label>For <select name=\"project\"><option value=\"\">all projects</option> ")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

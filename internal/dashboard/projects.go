@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
@@ -76,6 +77,7 @@ type overview struct {
 	Last     *wire.Deployment
 	Stats    wire.Stats
 	Releases []anchor.Release
+	Previous *anchor.Release // whose deployment was live before; nil for none
 	Split    *wire.ProjectSplit
 	New      int // groups of errors that came with the live deployment
 	Range    string
@@ -123,6 +125,9 @@ func showProject(r request, p wire.Project) (view, error) {
 			return view{}, err
 		}
 		o.Live = &live
+		if at := slices.IndexFunc(o.Releases, func(r anchor.Release) bool { return r.Deployment != live.ID && r.Deployment != live.Serves() }); at > 0 {
+			o.Previous = &o.Releases[at]
+		}
 	}
 	if o.Split, err = splitOf(r, p); err != nil {
 		return view{}, err

@@ -71,10 +71,18 @@ function draw(figure, series) {
   }, data, box));
 }
 
+// cut drops the time before the first request and the first release, so that the first minutes of an app fill the plots.
+function cut(series) {
+  const release = Math.min(...series.releases.map((r) => r.at), Infinity);
+  const first = series.points.findIndex((p, i) => p.requests > 0 || (series.points[i + 1]?.at ?? Infinity) > release);
+  const least = 15; // points
+  return { ...series, points: series.points.slice(Math.max(0, Math.min(first - 2, series.points.length - least))) };
+}
+
 async function load() {
   const answer = await fetch(plots.dataset.series, { redirect: "manual" });
   if (!answer.ok) return;
-  const series = await answer.json();
+  const series = cut(await answer.json());
   const busy = series.points.some((p) => p.requests > 0);
   plots.querySelector(".empty").hidden = busy;
   const figures = plots.querySelectorAll("[data-plot]");
