@@ -336,6 +336,7 @@ func TestPages_EscapeNames(t *testing.T) {
 		"/projects/shop/builds", "/projects/shop/previews", "/projects/shop/releases?cursor=" + url.QueryEscape(hostile), "/projects/shop/domains/" + url.PathEscape(hostile),
 		"/projects/shop/logs?level=" + url.QueryEscape(hostile) + "&q=" + url.QueryEscape(hostile) + "&request=" + url.QueryEscape(hostile) + "&path=" + url.QueryEscape(hostile),
 		"/projects/shop/errors?deployment=" + url.QueryEscape(hostile), "/projects/shop/crons?path=" + url.QueryEscape(hostile),
+		"/projects/shop/cache?prefix=" + url.QueryEscape(hostile), "/projects/shop/env", "/drains", "/system/backups",
 		"/projects/" + url.PathEscape(hostile), "?done=" + url.QueryEscape(hostile), "/sign-in?link=" + url.QueryEscape(hostile),
 	} {
 		_, body := w.send("GET", "/dashboard"+path, cookie, nil, "User-Agent", hostile)

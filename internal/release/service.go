@@ -32,6 +32,8 @@ type Options struct {
 	// Purge is deploy.Assets.Purge, which Promote and Rollback call after their switch; nil where
 	// there is nothing to purge. Its failure does not undo the switch.
 	Purge func(ctx context.Context, live anchor.Live) error
+	// OnSplit, when not nil, is called when the pointer has moved to a split and traffic does not follow yet.
+	OnSplit func(live anchor.Live)
 }
 
 // Service moves live pointers. It must not be copied.
@@ -267,19 +269,26 @@ func (s *Service) readPointer(ctx context.Context, p anchor.ProjectID) (anchor.L
 	return live, nil
 }
 
+func (s *Service) noteSplit(live anchor.Live) anchor.Live {
+	if live.Split != nil && s.OnSplit != nil {
+		s.OnSplit(live)
+	}
+	return live
+}
+
 // movePointer does the compare-and-swap. When its answer is lost, it reads the pointer to find out
 // whether the move took effect.
 func (s *Service) movePointer(ctx context.Context, from anchor.Live, to anchor.Release, record *anchor.Deployment) (anchor.Live, error) {
 	live, err := s.Pointer.Move(ctx, from, to, record)
 	if err == nil {
-		return live, nil
+		return s.noteSplit(live), nil
 	}
 	now, unread := s.readPointer(ctx, to.ProjectID)
 	switch {
 	case unread != nil:
 		return anchor.Live{}, switchUnknown(to.Deployment, errors.Join(err, unread))
 	case now.Release == to.ID:
-		return now, nil
+		return s.noteSplit(now), nil
 	}
 	return anchor.Live{}, switchFailed(to.Deployment, fmt.Errorf("move the live pointer: %w", err))
 }

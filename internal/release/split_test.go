@@ -362,6 +362,20 @@ func TestShifter_Guards(t *testing.T) {
 	}
 }
 
+// TestWatch_CountsTheFirstRequests: those that arrive between the release and the first look at the split.
+func TestWatch_CountsTheFirstRequests(t *testing.T) {
+	s := newStand(t)
+	h := newShifting(s)
+	s.OnSplit = h.watch.Begin
+	stable, candidate := s.divided(t, tenPercent)
+	h.watch.Forget(nil) // traffic does not follow yet
+	h.tick(t, time.Second, stable, candidate, 40, 10)
+	live := s.wantSplit(t, stable, candidate, 10)
+	if e, _ := h.Observed(live); e == nil || e.Candidate.Requests != 40 || e.Candidate.Errors != 10 || e.Live.Requests != 40 {
+		t.Errorf("%+v", e)
+	}
+}
+
 // TestShifter_Unguarded: without --guard, nothing but time counts.
 func TestShifter_Unguarded(t *testing.T) {
 	s := newStand(t)

@@ -29,6 +29,7 @@ type watched struct {
 	test            *guard.Test
 	last            [2]guard.Counts // of the live deployment and of the candidate
 	lastAt          time.Time
+	began           time.Time
 
 	revision     int64 // of the present step
 	stepAt       time.Time
@@ -39,16 +40,13 @@ type watched struct {
 func (w *Watch) Observe(_ context.Context, live anchor.Live) (Observation, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	now := time.Now()
-	if w.Now != nil {
-		now = w.Now()
-	}
+	now := w.now()
 	counts := [2]guard.Counts{w.Count(live.Deployment), w.Count(live.Split.Deployment)}
 	s := w.watched[live.ProjectID]
 	if s == nil || s.live != live.Deployment || s.candidate != live.Split.Deployment || s.startedAt != live.Split.StartedAt {
 		s = &watched{
 			live: live.Deployment, candidate: live.Split.Deployment, startedAt: live.Split.StartedAt,
-			test: guard.New(w.Bounds), last: counts, lastAt: now,
+			test: guard.New(w.Bounds), last: counts, lastAt: now, began: now,
 		}
 		if w.watched == nil {
 			w.watched = map[anchor.ProjectID]*watched{}
@@ -63,12 +61,26 @@ func (w *Watch) Observe(_ context.Context, live anchor.Live) (Observation, error
 	return Observation{Evidence: s.test.Evidence(), StepFor: now.Sub(s.stepAt), StepRequests: counts[1].Requests - s.stepRequests}, nil
 }
 
-// Forget drops what was seen of splits that are not among these.
+// Begin starts to count a split. It is called before traffic reaches the candidate, so that its first requests are counted.
+func (w *Watch) Begin(live anchor.Live) { _, _ = w.Observe(context.Background(), live) } // it returns no error
+
+func (w *Watch) now() time.Time {
+	if w.Now != nil {
+		return w.Now()
+	}
+	return time.Now()
+}
+
+// soon is within which traffic follows a split that has begun.
+const soon = 10 * time.Second
+
+// Forget drops what was seen of splits that are not among these, unless they have begun just now.
 func (w *Watch) Forget(splits []anchor.Live) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for id := range w.watched {
-		if !containsProject(splits, id) {
+	now := w.now()
+	for id, s := range w.watched {
+		if !containsProject(splits, id) && now.Sub(s.began) > soon {
 			delete(w.watched, id)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -284,6 +285,7 @@ func TestTrace_SpanOfTheEdge(t *testing.T) {
 		e := New(c)
 		e.Publish(NewTable(map[string]*Site{"a.test": {Slug: "shop", ID: "d1", Default: app}}))
 		r := httptest.NewRequest("GET", "http://a.test/cart?secret=1", nil)
+		r.URL.Scheme, r.URL.Host = "", "" // as a request of a browser has them
 		maps.Copy(r.Header, h)
 		e.ServeHTTP(httptest.NewRecorder(), r)
 	}
@@ -314,9 +316,14 @@ func TestTrace_SpanOfTheEdge(t *testing.T) {
 	if n := len(spans.GetSpans()); n != 0 || !strings.HasSuffix(seen.Get("Traceparent"), "-00") {
 		t.Errorf("a visitor has %d spans recorded, and the app gets %v", n, seen)
 	}
-	ask(Config{Tracer: record(never), TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}, http.Header{"Traceparent": {ourParent}})
-	if n := len(spans.GetSpans()); n != 1 {
-		t.Errorf("a trusted proxy has %d spans recorded", n)
+	proxied := http.Header{"Traceparent": {ourParent}, "X-Forwarded-Proto": {"https"}}
+	ask(Config{Tracer: record(never), TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}, proxied)
+	if all := spans.GetSpans(); len(all) != 1 || !slices.Contains(all[0].Attributes, attribute.String("url.scheme", "https")) {
+		t.Errorf("a trusted proxy has the spans %+v recorded", all)
+	}
+	ask(Config{Tracer: record(sdktrace.AlwaysSample())}, proxied)
+	if all := spans.GetSpans(); len(all) != 1 || !slices.Contains(all[0].Attributes, attribute.String("url.scheme", "http")) {
+		t.Errorf("a visitor who claims to use HTTPS has the spans %+v", all)
 	}
 }
 

@@ -55,7 +55,7 @@ func (m *measured) endSpan(function string, o meter.Outcome) {
 	method := methodName(m.r.Method)
 	m.span.SetName(method + " " + function)
 	m.span.SetAttributes(
-		attribute.String("http.request.method", method), attribute.String("url.path", m.r.URL.EscapedPath()), attribute.String("url.scheme", schemeOf(m.r)),
+		attribute.String("http.request.method", method), attribute.String("url.path", m.r.URL.EscapedPath()), attribute.String("url.scheme", m.edge.schemeOf(m.r)),
 		attribute.String("server.address", m.r.Host), attribute.Int("http.response.status_code", m.status), attribute.Int64("http.response.body.size", m.octets),
 		attribute.String("user_agent.original", m.r.UserAgent()), attribute.String("network.protocol.name", "http"),
 		attribute.String("anchor.function", function), attribute.String("anchor.cache", o.String()), attribute.String("anchor.request_id", m.requestID),
@@ -69,8 +69,8 @@ func (m *measured) endSpan(function string, o meter.Outcome) {
 	m.span.End(oteltrace.WithTimestamp(m.began.Add(m.took)))
 }
 
-func schemeOf(r *http.Request) string {
-	if r.TLS != nil {
+func (e *Edge) schemeOf(r *http.Request) string {
+	if e.isSecure(r) {
 		return "https"
 	}
 	return "http"

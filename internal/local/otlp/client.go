@@ -23,6 +23,8 @@ import (
 type Client struct {
 	URL    string // whole, such as https://collector.example/v1/logs
 	Header http.Header
+
+	By outbound.Client // with the certificates and the timeout of the signal
 }
 
 // post sends a request of a collector's service and returns its answer. Errors are marked as those of outbound.Post.
@@ -41,7 +43,7 @@ func (c Client) post(ctx context.Context, m proto.Message) ([]byte, error) {
 	}
 	header.Set("Content-Type", "application/x-protobuf")
 	header.Set("Content-Encoding", "gzip")
-	return outbound.Post(ctx, c.URL, header, body.Bytes())
+	return c.By.Post(ctx, c.URL, header, body.Bytes())
 }
 
 // host is the name of this machine, "" when it has none.

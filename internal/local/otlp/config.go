@@ -1,13 +1,17 @@
 package otlp
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
+	"github.com/anchor-deploy/anchor/internal/local/outbound"
 )
 
 // Config says where the signals go; a Client without a URL is for one that is not exported.
@@ -60,7 +64,72 @@ func clientFor(signal, path, endpoint string, header http.Header, env func(strin
 	if len(header) == 0 {
 		header, err = headersFor(signal, env)
 	}
-	return Client{to, header}, err
+	if err != nil {
+		return Client{}, err
+	}
+	by, err := senderFor(signal, env)
+	return Client{URL: to, Header: header, By: by}, err
+}
+
+// ofSignal returns the variable of one signal, or that of all, with its name.
+func ofSignal(signal, what string, env func(string) string) (name, value string) {
+	name = "OTEL_EXPORTER_OTLP_" + signal + "_" + what
+	if value = env(name); value == "" {
+		name = "OTEL_EXPORTER_OTLP_" + what
+		value = env(name)
+	}
+	return name, value
+}
+
+// senderFor reads the timeout and the certificates of a signal.
+func senderFor(signal string, env func(string) string) (by outbound.Client, err error) {
+	if name, text := ofSignal(signal, "TIMEOUT", env); text != "" {
+		ms, err := strconv.Atoi(text)
+		if err != nil || ms < 1 {
+			return by, badVariable(name, text, "Set milliseconds, 1 or more.")
+		}
+		by.Timeout = time.Duration(ms) * time.Millisecond
+	}
+	config, err := certificatesFor(signal, env)
+	if config != nil {
+		by.HTTP = outbound.New(config)
+	}
+	return by, err
+}
+
+// certificatesFor returns nil where the certificates are those of the system and the client has none.
+func certificatesFor(signal string, env func(string) string) (*tls.Config, error) {
+	rootsName, roots := ofSignal(signal, "CERTIFICATE", env)
+	certName, cert := ofSignal(signal, "CLIENT_CERTIFICATE", env)
+	keyName, key := ofSignal(signal, "CLIENT_KEY", env)
+	if roots == "" && cert == "" && key == "" {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if roots != "" {
+		text, err := os.ReadFile(roots)
+		config.RootCAs = x509.NewCertPool()
+		if err != nil || !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, badFile(rootsName, roots, "Set the path of a PEM file with the certificates of the collector's CA.", err)
+		}
+	}
+	if cert == "" && key == "" {
+		return config, nil
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, badFile(certName+" with "+keyName, cert, "Set both to the paths of PEM files that belong together.", err)
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return config, nil
+}
+
+func badFile(name, path, hint string, cause error) error {
+	e := anchor.Invalid("bad_otlp", "the variable %s names %q, which Anchor cannot use", name, path)
+	if cause != nil {
+		e = anchor.Invalid("bad_otlp", "the variable %s names %q, which Anchor cannot use: %v", name, path, cause).Because(cause)
+	}
+	return e.Hintf("%s", hint)
 }
 
 // urlFor returns "" when the signal is not exported.
@@ -94,12 +163,9 @@ func urlFor(signal, path, endpoint string, env func(string) string) (string, err
 
 // headersFor reads a list in the form of W3C Baggage: name=value, with percent encoding, divided by commas.
 func headersFor(signal string, env func(string) string) (http.Header, error) {
-	name := "OTEL_EXPORTER_OTLP_" + signal + "_HEADERS"
-	if env(name) == "" {
-		name = "OTEL_EXPORTER_OTLP_HEADERS"
-	}
+	name, list := ofSignal(signal, "HEADERS", env)
 	all := http.Header{}
-	for pair := range strings.SplitSeq(env(name), ",") {
+	for pair := range strings.SplitSeq(list, ",") {
 		if pair = strings.TrimSpace(pair); pair == "" {
 			continue
 		}

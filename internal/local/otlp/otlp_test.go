@@ -3,10 +3,16 @@ package otlp
 import (
 	"compress/gzip"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
+	"log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +28,7 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	slimlogs "go.opentelemetry.io/proto/slim/otlp/collector/logs/v1"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/testleak"
@@ -162,6 +169,43 @@ func TestConfigure_ReadsTheStandardVariables(t *testing.T) {
 	for _, bad := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT=collector:4318", "OTEL_EXPORTER_OTLP_ENDPOINT=http://c OTEL_EXPORTER_OTLP_PROTOCOL=grpc", "OTEL_TRACES_EXPORTER=zipkin",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://c OTEL_EXPORTER_OTLP_HEADERS=secret", "OTEL_METRIC_EXPORT_INTERVAL=x"} {
 		if _, err := Configure("", nil, variables(bad)); anchor.CodeOf(err) != "bad_otlp" || anchor.HintOf(err) == "" || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v", bad, err)
+		}
+	}
+}
+
+// TestConfigure_TrustsTheNamedCA: a collector with a certificate of its own asks for one of the client, too.
+func TestConfigure_TrustsTheNamedCA(t *testing.T) {
+	collector := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	collector.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	collector.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that fail
+	collector.StartTLS()
+	defer collector.Close()
+	key, err := x509.MarshalPKCS8PrivateKey(collector.TLS.Certificates[0].PrivateKey)
+	must(t, err)
+	dir := t.TempDir()
+	cert, keyFile, none := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), filepath.Join(dir, "none.pem")
+	must(t, os.WriteFile(cert, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: collector.Certificate().Raw}), 0o600))
+	must(t, os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
+	must(t, os.WriteFile(none, nil, 0o600))
+	ca, pair := "OTEL_EXPORTER_OTLP_CERTIFICATE="+cert, " OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE="+cert+" OTEL_EXPORTER_OTLP_CLIENT_KEY="+keyFile
+	for env, works := range map[string]bool{ca + pair: true, ca: false, strings.TrimSpace(pair): false, "": false} {
+		c, err := Configure(collector.URL, nil, variables(env))
+		must(t, err)
+		_, err = c.Traces.post(t.Context(), &emptypb.Empty{})
+		if (err == nil) != works {
+			t.Errorf("%q: %v", env, err)
+		}
+		if c.Traces.By.HTTP != nil {
+			c.Traces.By.HTTP.CloseIdleConnections()
+		}
+	}
+	c, err := Configure(collector.URL, nil, variables("OTEL_EXPORTER_OTLP_TIMEOUT=2000 OTEL_EXPORTER_OTLP_LOGS_TIMEOUT=300"))
+	if err != nil || c.Traces.By.Timeout != 2*time.Second || c.Logs.By.Timeout != 300*time.Millisecond {
+		t.Errorf("%+v, %v", c, err)
+	}
+	for _, bad := range []string{"OTEL_EXPORTER_OTLP_TIMEOUT=soon", "OTEL_EXPORTER_OTLP_CERTIFICATE=" + none, "OTEL_EXPORTER_OTLP_CERTIFICATE=" + dir, "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE=" + cert} {
+		if _, err := Configure(collector.URL, nil, variables(bad)); anchor.CodeOf(err) != "bad_otlp" || anchor.HintOf(err) == "" {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}

@@ -3,7 +3,9 @@ package outbound
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -25,14 +27,36 @@ const (
 	maxAnswer, maxReason = 64 << 10, 200
 )
 
-// client does not follow redirects: the address that an administrator named gets the message, and no other.
-var client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+// Client sends messages. The zero value trusts the certificates of the system and gives an attempt Timeout.
+type Client struct {
+	HTTP    *http.Client  // of New
+	Timeout time.Duration // of one attempt
+}
+
+var client = New(nil)
+
+// New returns an HTTP client that does not follow redirects: the address that an administrator named gets the message, and no
+// other. A nil config is that of the system.
+func New(config *tls.Config) *http.Client {
+	c := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	if config != nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nothing of ours replaces it
+		transport.TLSClientConfig = config
+		c.Transport = transport
+	}
+	return c
+}
+
+// Post is Client.Post of the zero value.
+func Post(ctx context.Context, to string, header http.Header, body []byte) ([]byte, error) {
+	return Client{}.Post(ctx, to, header, body)
+}
 
 // Post sends a body and returns that of the answer, up to 64 KiB. An error after which another attempt may succeed is marked
 // for retry.Do: no answer, and the statuses 408, 429 and 5xx, with their Retry-After (RFC 9110, section 10.2.3). No error
 // contains the URL, in which Slack and others have a secret.
-func Post(ctx context.Context, to string, header http.Header, body []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+func (c Client) Post(ctx context.Context, to string, header http.Header, body []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(c.Timeout, Timeout))
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to, bytes.NewReader(body))
 	if err != nil {
@@ -40,7 +64,7 @@ func Post(ctx context.Context, to string, header http.Header, body []byte) ([]by
 	}
 	maps.Copy(req.Header, header)
 	req.Header.Set("User-Agent", "Anchor")
-	res, err := client.Do(req)
+	res, err := cmp.Or(c.HTTP, client).Do(req)
 	if err != nil {
 		return nil, retry.Again(withoutURL(err))
 	}

@@ -15,6 +15,7 @@ const splitEvery = time.Second
 
 func (a *app) openShifter() {
 	a.watch = &release.Watch{Count: a.countAnswers, Bounds: meter.Bounds[:]}
+	a.core.Releases.OnSplit = a.watch.Begin
 	a.shifter = &release.Shifter{Releases: a.core.Releases, Observer: a.watch, Log: a.Log}
 }
 
