@@ -33,15 +33,20 @@ func (i *Installation) computeChanges(ctx context.Context, s state, c code) (cha
 		kind = types.ChangeSetTypeCreate
 	}
 	name := "anchor-" + strconv.FormatInt(time.Now().UnixMilli(), 10)
-	out, err := i.formation.CreateChangeSet(ctx, &cloudformation.CreateChangeSetInput{
-		StackName: &i.Name, ChangeSetName: &name, ChangeSetType: kind, TemplateBody: sdk.String(cmp.Or(i.Template, Template())),
+	in := &cloudformation.CreateChangeSetInput{
+		StackName: &i.Name, ChangeSetName: &name, ChangeSetType: kind,
 		Parameters: i.stackParameters(s, c), Capabilities: []types.Capability{types.CapabilityCapabilityIam}, Tags: i.stackTags(),
-	})
+	}
+	remove, err := i.placeTemplate(ctx, in)
 	if err != nil {
-		return changeSet{}, i.explainError(err, "compute the changes of the stack "+i.Name)
+		return changeSet{}, err
+	}
+	out, err := i.formation.CreateChangeSet(ctx, in)
+	if err != nil {
+		return changeSet{}, errors.Join(i.explainError(err, "compute the changes of the stack "+i.Name), remove())
 	}
 	set := changeSet{id: sdk.ToString(out.Id), stack: sdk.ToString(out.StackId)}
-	return set, i.awaitComputed(ctx, &set)
+	return set, errors.Join(i.awaitComputed(ctx, &set), remove())
 }
 
 // stackTags are applied by CloudFormation to every resource of the stack that supports them.

@@ -31,39 +31,43 @@ func (i *Installation) Plan(ctx context.Context) (installation.Plan, error) {
 	if !s.isAbsent() {
 		p.Warnings = i.runtimeWarnings(ctx)
 	}
-	before, err := i.beforeStack(ctx)
+	there, err := i.hasBucket(ctx, i.artifactsBucket())
+	if err != nil {
+		return installation.Plan{}, err
+	}
+	before, err := i.beforeStack(ctx, there)
 	if err != nil {
 		return installation.Plan{}, err
 	}
 	p.Changes = append(p.Changes, before...)
-	if s.isStillborn() {
-		p.Changes = append(p.Changes, installation.Change{Action: "replace", Resource: i.Name, Type: "AWS::CloudFormation::Stack",
-			Physical: s.id, Why: []string{string(s.status)}})
-		return p, nil // CloudFormation computes nothing for such a stack
-	}
-	set, err := i.computeChanges(ctx, s, c)
-	if err != nil {
-		return installation.Plan{}, err
-	}
-	p.Changes = append(p.Changes, set.changes...)
-	if len(set.changes) > 0 {
-		err = i.dropChanges(ctx, set)
-	}
+	changes, err := i.planStack(ctx, s, c, there)
+	p.Changes = append(p.Changes, changes...)
 	return p, err
 }
 
-// beforeStack returns the resources outside the stack that do not exist yet.
-func (i *Installation) beforeStack(ctx context.Context) ([]installation.Change, error) {
-	var changes []installation.Change
-	there, err := i.hasBucket(ctx, i.artifactsBucket())
-	if err != nil {
+// planStack returns what would change in the stack.
+func (i *Installation) planStack(ctx context.Context, s state, c code, hasBucket bool) ([]installation.Change, error) {
+	if s.isStillborn() { // CloudFormation computes nothing for such a stack
+		return []installation.Change{{Action: "replace", Resource: i.Name, Type: "AWS::CloudFormation::Stack", Physical: s.id, Why: []string{string(s.status)}}}, nil
+	}
+	if text := i.templateText(); s.isAbsent() && !hasBucket && len(text) > maxBody {
+		return outlineChanges(text, i.stackParameters(s, c))
+	}
+	set, err := i.computeChanges(ctx, s, c)
+	if err != nil || len(set.changes) == 0 {
 		return nil, err
 	}
-	if !there {
+	return set.changes, i.dropChanges(ctx, set)
+}
+
+// beforeStack returns the resources outside the stack that do not exist yet.
+func (i *Installation) beforeStack(ctx context.Context, hasBucket bool) ([]installation.Change, error) {
+	var changes []installation.Change
+	if !hasBucket {
 		changes = append(changes, installation.Change{Action: "add", Resource: "ArtifactsBucket", Type: "AWS::S3::Bucket", Physical: i.artifactsBucket()})
 	}
 	name := i.keyParameter()
-	_, err = i.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
+	_, err := i.ssm.GetParameter(ctx, &ssm.GetParameterInput{Name: &name})
 	switch {
 	case awserr.Is(err, "ParameterNotFound"):
 		changes = append(changes, installation.Change{Action: "add", Resource: "Key", Type: "AWS::SSM::Parameter", Physical: name})

@@ -19,8 +19,8 @@ var buildspec string
 const buildspecMark = "@@BUILDSPEC@@"
 
 // Template returns the stack's template, with the buildspec. It is written in YAML's flow style, which
-// has no indentation: CreateChangeSet accepts 51,200 bytes as a body, and what is smaller need not
-// be uploaded, so that a plan changes nothing.
+// has no indentation: what fits into a request need not be uploaded (see placeTemplate), and CloudFormation
+// computes the first plan, too.
 func Template() string { return compactTemplate() }
 
 var compactTemplate = sync.OnceValue(func() string {
