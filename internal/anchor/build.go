@@ -22,6 +22,8 @@ type Build struct {
 
 	Images Images
 
+	Warmer bool // OpenNext made a warmer: the functions answer its events, which the app does not see
+
 	Crons []Cron // of the app's anchor.json or vercel.json
 }
 

@@ -35,6 +35,7 @@ type FunctionSettings struct {
 	ReservedConcurrency int32 `json:"reservedConcurrency,omitempty" doc:"How many instances are reserved, which is also the most that run"`
 	// ProvisionedConcurrency belongs to the alias live: it follows each switch.
 	ProvisionedConcurrency int32    `json:"provisionedConcurrency,omitempty" doc:"How many instances of the live version are kept started, which costs by the hour"`
+	Warmer                 int32    `json:"warmer,omitempty" doc:"How many instances of the live version the events of OpenNext's warmer keep started, which are sent every five minutes"`
 	Tracing                string   `json:"tracing,omitempty" enum:"active,otel,passthrough" doc:"active: AWS X-Ray records requests; otel: the OpenTelemetry layer among layers does"`
 	Layers                 []string `json:"layers,omitempty" doc:"ARNs of versions of Lambda layers, in the functions' region and for their architecture"`
 	Wrapper                string   `json:"wrapper,omitempty" doc:"Script of a layer that starts the runtime; with tracing=otel the default is /opt/otel-handler"`
@@ -65,6 +66,7 @@ const (
 	maxTimeout  = 900
 	maxTags     = 40 // of 50; Anchor has its own
 	maxLayers   = 5
+	maxWarmer   = 100 // the handler that sends the events has 128 MB
 
 	// maxRevalidation is the visibility timeout of the revalidation queue, which a function's timeout
 	// cannot exceed (Lambda: "Using Lambda with Amazon SQS").
@@ -105,6 +107,10 @@ func CheckSettings(s Settings) error {
 		if timeout := s.Functions[name].Timeout; name == "revalidation" && timeout > maxRevalidation {
 			return badSettings("functions.revalidation.timeout is %d", timeout).Hintf("Its queue permits at most %d seconds.", maxRevalidation)
 		}
+		if s.Functions[name].Warmer > 0 && name == "revalidation" {
+			return badSettings("functions.revalidation.warmer is %d", s.Functions[name].Warmer).
+				Hintf("No visitor waits for this function. Set warmer for functions that answer requests.")
+		}
 	}
 	if err := s.checkTogether(); err != nil {
 		return err
@@ -137,6 +143,9 @@ func (s Settings) checkTogether() error {
 		case own.ReservedConcurrency > 0 && own.ProvisionedConcurrency > own.ReservedConcurrency:
 			return badSettings("provisionedConcurrency of the function %s is %d, more than its reservedConcurrency of %d",
 				name, own.ProvisionedConcurrency, own.ReservedConcurrency).Hintf("Reserve as many at least.")
+		case own.ReservedConcurrency > 0 && own.Warmer > own.ReservedConcurrency:
+			return badSettings("warmer of the function %s is %d, more than its reservedConcurrency of %d",
+				name, own.Warmer, own.ReservedConcurrency).Hintf("Reserve as many at least.")
 		case own.Tracing == TracingOTel && len(own.Layers) == 0:
 			return badSettings("tracing of the function %s is otel, and layers names no layer of OpenTelemetry", name).
 				Hintf("Set layers to its ARN in your region and architecture: docs/aws.md, Settings of a project.")
@@ -155,6 +164,8 @@ func (f FunctionSettings) check(prefix string) error {
 		return badSettings("%sreservedConcurrency is %d", prefix, f.ReservedConcurrency).Hintf("Use 1 or more; none removes the reservation.")
 	case f.ProvisionedConcurrency < 0:
 		return badSettings("%sprovisionedConcurrency is %d", prefix, f.ProvisionedConcurrency).Hintf("Use 1 or more; none ends it.")
+	case f.Warmer < 0 || f.Warmer > maxWarmer:
+		return badSettings("%swarmer is %d", prefix, f.Warmer).Hintf("Use 1 to %d instances; none ends it.", maxWarmer)
 	case f.Tracing != "" && f.Tracing != "active" && f.Tracing != TracingOTel && f.Tracing != "passthrough":
 		return badSettings("%stracing is %q", prefix, f.Tracing).Hintf("Use active, otel or passthrough.")
 	case len(f.Layers) > maxLayers:
@@ -268,6 +279,7 @@ func (f FunctionSettings) Over(base FunctionSettings) FunctionSettings {
 		Memory: cmp.Or(f.Memory, base.Memory), Timeout: cmp.Or(f.Timeout, base.Timeout),
 		ReservedConcurrency:    cmp.Or(f.ReservedConcurrency, base.ReservedConcurrency),
 		ProvisionedConcurrency: cmp.Or(f.ProvisionedConcurrency, base.ProvisionedConcurrency),
+		Warmer:                 cmp.Or(f.Warmer, base.Warmer),
 		Tracing:                cmp.Or(f.Tracing, base.Tracing), VPC: cmp.Or(f.VPC, base.VPC),
 		Layers: firstOf(f.Layers, base.Layers), Wrapper: cmp.Or(f.Wrapper, base.Wrapper),
 	}
@@ -281,13 +293,25 @@ func firstOf(own, base []string) []string {
 }
 
 // Of returns the settings of one function, by its name in the build. A reserved or provisioned
-// concurrency of the whole project applies to the server function: for each, it would be a multiple.
+// concurrency or a warmer of the whole project applies to the server function: for each, it would be a multiple.
 func (s Settings) Of(function string) FunctionSettings {
 	base := s.FunctionSettings
 	if function != ServerFunction {
-		base.ReservedConcurrency, base.ProvisionedConcurrency = 0, 0
+		base.ReservedConcurrency, base.ProvisionedConcurrency, base.Warmer = 0, 0, 0
 	}
 	return s.Functions[function].Over(base)
+}
+
+// Warmed returns how many instances of each function the warmer keeps started, by the function's name in the
+// build; only functions of which it keeps any.
+func (s Settings) Warmed() map[string]int32 {
+	warmed := map[string]int32{}
+	for _, name := range append(slices.Collect(maps.Keys(s.Functions)), ServerFunction) {
+		if n := s.Of(name).Warmer; n > 0 {
+			warmed[name] = n
+		}
+	}
+	return warmed
 }
 
 // Names returns the names of the settings that are set, sorted, as anchor projects set takes them.

@@ -19,7 +19,10 @@ func TestParseSettings_RefusesWhatAWSRefuses(t *testing.T) {
 		`{"reservedConcurrency": -1}`:    "reservedConcurrency is -1",
 		`{"provisionedConcurrency": -1}`: "provisionedConcurrency is -1",
 		`{"provisionedConcurrency": 3, "reservedConcurrency": 2}`: "more than its reservedConcurrency of 2",
-		`{"tracing": "otel"}`: "layers names no layer",
+		`{"warmer": 101}`:                                                           "warmer is 101",
+		`{"warmer": 3, "reservedConcurrency": 2}`:                                   "more than its reservedConcurrency of 2",
+		`{"functions": {"revalidation": {"warmer": 1}}}`:                            "functions.revalidation.warmer is 1",
+		`{"tracing": "otel"}`:                                                       "layers names no layer",
 		`{"layers": ["arn:aws:lambda:eu-central-1:123456789012:layer:x"]}`:          "not the ARN of a layer's version",
 		`{"layers": ["a", "a", "a", "a", "a", "a"]}`:                                "layers has 6 ARNs",
 		`{"wrapper": "/opt/../bin/sh"}`:                                             `wrapper is "/opt/../bin/sh"`,
@@ -43,8 +46,8 @@ func TestParseSettings_RefusesWhatAWSRefuses(t *testing.T) {
 }
 
 func TestSettings_Over(t *testing.T) {
-	set, err := ParseSettings([]byte(`{"memory": 2048, "timeout": 60, "tags": {"Team": "web", "Cost": "1"}, "reservedConcurrency": 5, "provisionedConcurrency": 2,
-		"functions": {"api": {"memory": 512, "timeout": 90}}}`))
+	set, err := ParseSettings([]byte(`{"memory": 2048, "timeout": 60, "tags": {"Team": "web", "Cost": "1"}, "reservedConcurrency": 5, "provisionedConcurrency": 2, "warmer": 4,
+		"functions": {"api": {"memory": 512, "timeout": 90, "warmer": 1}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,15 +60,18 @@ func TestSettings_Over(t *testing.T) {
 		t.Error(diff)
 	}
 	for name, want := range map[string]FunctionSettings{
-		ServerFunction: {Memory: 3072, Timeout: 60, ReservedConcurrency: 5, ProvisionedConcurrency: 2},
+		ServerFunction: {Memory: 3072, Timeout: 60, ReservedConcurrency: 5, ProvisionedConcurrency: 2, Warmer: 4},
 		ImageFunction:  {Memory: 3072, Timeout: 60}, // a reservation is not multiplied
-		"api":          {Memory: 256, Timeout: 90},
+		"api":          {Memory: 256, Timeout: 90, Warmer: 1},
 	} {
 		if diff := cmp.Diff(want, got.Of(name)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	if diff := cmp.Diff([]string{"functions", "memory", "provisionedConcurrency", "reservedConcurrency", "tags", "timeout"}, got.Names()); diff != "" {
+	if diff := cmp.Diff(map[string]int32{ServerFunction: 4, "api": 1}, got.Warmed()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"functions", "memory", "provisionedConcurrency", "reservedConcurrency", "tags", "timeout", "warmer"}, got.Names()); diff != "" {
 		t.Error(diff)
 	}
 }

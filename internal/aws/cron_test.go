@@ -11,6 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact/opennext"
 	"github.com/anchor-deploy/anchor/internal/aws"
+	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 	"github.com/anchor-deploy/anchor/internal/deploy/platformtest"
 )
 
@@ -29,13 +30,22 @@ func (in *installation) scheduled(t *testing.T) (expressions []string) {
 	return expressions
 }
 
+func invocations(calls []awstest.Call) (n int) {
+	for _, c := range calls {
+		if c.Operation == "Lambda.Invoke" {
+			n++
+		}
+	}
+	return n
+}
+
 // TestCrons_FollowTheLiveDeployment: schedules are those of the live deployment, and a cron's request reaches the
-// function that answers its path, with what the app proves it by.
+// function that answers its path, with what the app proves it by. The schedule of a warmer follows the settings.
 func TestCrons_FollowTheLiveDeployment(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
 	const crons = `[{"path": "/cron?version=one", "schedule": "0 5 * * *"}, {"path": "/api/cron?version=split", "schedule": "*/20 * * * *"}]`
-	a := s.artifact(t, platformtest.NewApp("one").Split("api", "/api/*", "split").With(opennext.CronsFile, crons))
+	a := s.artifact(t, platformtest.NewApp("one").Warmer().Split("api", "/api/*", "split").With(opennext.CronsFile, crons))
 	a.Env = map[string]string{"CRON_SECRET": "hidden"}
 	a.Deployment.Crons = a.Build.Crons
 	must(t, s.platform.Check(t.Context(), a))
@@ -68,8 +78,26 @@ func TestCrons_FollowTheLiveDeployment(t *testing.T) {
 		t.Errorf("with another secret the cron answers %d (%v)", got, err)
 	}
 
-	s.deploy(t, platformtest.NewApp("two"))
-	want("after the release of an app without crons")
+	warmed := anchor.Settings{FunctionSettings: anchor.FunctionSettings{Warmer: 2}}
+	must(t, s.store.SetProjectSettings(t.Context(), s.project.ID, warmed))
+	for range 2 {
+		must(t, s.platform.ApplySettings(t.Context(), s.project.ID, false))
+	}
+	const warmer = "rate(5 minutes)"
+	both = append(both, warmer)
+	want("with a warmer", both...)
+	calls := s.Wire.Record()
+	must(t, s.platform.Warm(t.Context(), s.project.ID, warmed.Warmed()))
+	if n := invocations(calls()); n != 2 {
+		t.Errorf("to keep two instances started takes %d invocations", n)
+	}
+	must(t, s.platform.Warm(t.Context(), anchor.ProjectID(anchor.NewID()), warmed.Warmed())) // of a project that is gone
+	if err := s.platform.Check(t.Context(), s.artifact(t, platformtest.NewApp("cold"))); anchor.CodeOf(err) != "no_warmer" || anchor.HintOf(err) == "" {
+		t.Errorf("a build without a warmer: %v", err)
+	}
+
+	s.deploy(t, platformtest.NewApp("two").Warmer())
+	want("after the release of an app without crons", warmer)
 	_, err = s.releases(s.platform).Rollback(t.Context(), s.project.ID, d.ID)
 	must(t, err)
 	want("after the rollback", both...)

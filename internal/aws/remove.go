@@ -53,7 +53,7 @@ func (p *Platform) RemoveProject(ctx context.Context, id anchor.ProjectID) error
 	}
 	// Functions and files can be removed while CloudFront takes its time. The note of the slug is
 	// removed last: without it, nothing else would be found.
-	if err := p.schedules.Remove(ctx, project); err != nil {
+	if err := errors.Join(p.schedules.Remove(ctx, project), p.schedules.FollowWarmer(ctx, project, nil)); err != nil {
 		return err
 	}
 	if err := p.removeAlarms(ctx, project); err != nil { // while the functions that name them exist

@@ -76,7 +76,7 @@ func (p *Platform) ensureRole(ctx context.Context, a deploy.Artifact, s anchor.S
 }
 
 // ApplySettings applies the settings of a project that are no part of a version: log retention,
-// concurrency, tags, alarms and web ACL. again also applies those that it applied before,
+// concurrency, warmer, tags, alarms and web ACL. again also applies those that it applied before,
 // in case that somebody else changed them. Before the first deployment there is nothing to apply them
 // to. A failure is stored too, for anchor projects settings to show.
 func (p *Platform) ApplySettings(ctx context.Context, id anchor.ProjectID, again bool) error {
@@ -134,6 +134,7 @@ func (p *Platform) applyTo(ctx context.Context, project anchor.Project, names ma
 		before = missing(r.Applied, now)
 	}
 	failed = errors.Join(failed, p.alarms.Apply(ctx, project, alarmed, r.Applied.Alarms, now.Alarms), p.front.Apply(ctx, project, before, now))
+	failed = errors.Join(failed, p.followWarmer(ctx, project, before.Warmed(), now.Warmed()))
 	if r.Applied.WebACL != now.WebACL {
 		failed = errors.Join(failed, p.domains.Follow(ctx, project))
 	}
@@ -176,6 +177,9 @@ func missing(applied, now anchor.Settings) anchor.Settings {
 		if now.Of(name).ProvisionedConcurrency != 0 {
 			f.ProvisionedConcurrency = 0
 		}
+		if now.Of(name).Warmer != 0 {
+			f.Warmer = 0
+		}
 		m.Functions[name] = f
 	}
 	if now.ReservedConcurrency != 0 {
@@ -184,6 +188,9 @@ func missing(applied, now anchor.Settings) anchor.Settings {
 	if now.ProvisionedConcurrency != 0 {
 		m.ProvisionedConcurrency = 0
 	}
+	if now.Warmer != 0 {
+		m.Warmer = 0
+	}
 	return m
 }
 
@@ -191,22 +198,23 @@ func missing(applied, now anchor.Settings) anchor.Settings {
 func lasting(s anchor.Settings) anchor.Settings {
 	l := anchor.Settings{
 		LogRetentionDays: s.LogRetentionDays, KMSKey: s.KMSKey, WebACL: s.WebACL, Tags: s.Tags, Alarms: s.Alarms,
-		FunctionSettings: concurrencyOf(s.FunctionSettings),
+		FunctionSettings: startedOf(s.FunctionSettings),
 	}
 	for name, f := range s.Functions {
-		if f.ReservedConcurrency == 0 && f.ProvisionedConcurrency == 0 {
+		if f.ReservedConcurrency == 0 && f.ProvisionedConcurrency == 0 && f.Warmer == 0 {
 			continue
 		}
 		if l.Functions == nil {
 			l.Functions = map[string]anchor.FunctionSettings{}
 		}
-		l.Functions[name] = concurrencyOf(f)
+		l.Functions[name] = startedOf(f)
 	}
 	return l
 }
 
-func concurrencyOf(f anchor.FunctionSettings) anchor.FunctionSettings {
-	return anchor.FunctionSettings{ReservedConcurrency: f.ReservedConcurrency, ProvisionedConcurrency: f.ProvisionedConcurrency}
+// startedOf returns those settings that say how many instances run.
+func startedOf(f anchor.FunctionSettings) anchor.FunctionSettings {
+	return anchor.FunctionSettings{ReservedConcurrency: f.ReservedConcurrency, ProvisionedConcurrency: f.ProvisionedConcurrency, Warmer: f.Warmer}
 }
 
 // removeAlarms deletes the alarms of a project's functions.

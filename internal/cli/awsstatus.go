@@ -42,7 +42,7 @@ func (s *shell) installationState(w io.Writer, st installation.Status) {
 	}
 	for _, row := range [][2]string{
 		{"Stack", state}, {"Version", st.Version}, {"API", st.APIURL}, {"Projects", projects}, {"Drift", describeDrift(st.Drift)},
-		{"Costs", fmt.Sprintf("%.2f USD a month without visitors, by list prices", st.IdleUSD)},
+		{"Costs", describeCosts(st)},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(w, "  %s %s\n", s.paintText(dim, padText(row[0], 8)), row[1])
@@ -51,6 +51,14 @@ func (s *shell) installationState(w io.Writer, st installation.Status) {
 	for _, hint := range st.Hints {
 		fmt.Fprintf(w, "\n%s\n", hint)
 	}
+}
+
+func describeCosts(st installation.Status) string {
+	text := fmt.Sprintf("%.2f USD a month without visitors, by list prices", st.IdleUSD)
+	if st.StartedUSD > 0 {
+		text += fmt.Sprintf("\n           %.2f of it for instances that are kept started", st.StartedUSD)
+	}
+	return text
 }
 
 func describeDrift(status string) string {

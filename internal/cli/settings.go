@@ -29,6 +29,7 @@ const settingNames = `  memory=MB                     128 to 10240; also sets th
   kmsKey=ARN                    encrypts environment variables and logs
   reservedConcurrency=N         of the server function
   provisionedConcurrency=N      instances of its live version, always started
+  warmer=N                      instances of it that events keep started
   logRetentionDays=DAYS
   webAcl=ARN                    AWS WAF web ACL of scope CLOUDFRONT
   tags.NAME=VALUE
@@ -37,7 +38,8 @@ const settingNames = `  memory=MB                     128 to 10240; also sets th
   alarms.durationMs=MS          the 95th percentile
   alarms.topic=ARN              SNS topic to notify
   functions.NAME.memory=MB      for one function; likewise timeout, vpc,
-                                tracing, layers, wrapper and the concurrency`
+                                tracing, layers, wrapper, warmer and the
+                                concurrency`
 
 func (s *shell) setSettingsCommand() *cobra.Command {
 	cmd := &cobra.Command{

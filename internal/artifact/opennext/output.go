@@ -19,6 +19,9 @@ type output struct {
 	Additional    struct {
 		DisableIncrementalCache bool `json:"disableIncrementalCache"`
 		DisableTagCache         bool `json:"disableTagCache"`
+		Warmer                  *struct {
+			Bundle string `json:"bundle"`
+		} `json:"warmer"`
 	} `json:"additionalProps"`
 }
 

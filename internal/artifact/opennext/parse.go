@@ -55,7 +55,7 @@ func parseV3(tree fs.FS, out output) (anchor.Build, error) {
 	if err != nil {
 		return anchor.Build{}, err
 	}
-	build := anchor.Build{Layout: "v3", Functions: functions}
+	build := anchor.Build{Layout: "v3", Functions: functions, Warmer: out.Additional.Warmer != nil}
 	if !out.Additional.DisableIncrementalCache {
 		build.Cache, build.TagCache = cacheDir, !out.Additional.DisableTagCache
 	}

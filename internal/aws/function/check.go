@@ -44,6 +44,10 @@ func (f *Functions) Check(a deploy.Artifact, file, set anchor.Settings) error {
 	if err := f.checkSettings(settings); err != nil {
 		return err
 	}
+	if len(settings.Warmed()) > 0 && !a.Build.Warmer {
+		return anchor.Invalid("no_warmer", "the setting warmer is set, and the build has no warmer").
+			Hintf("Builds of @opennextjs/aws 3 and later have one. Update it, or remove the setting from anchor.json, or with anchor projects set warmer=none")
+	}
 	_, _, err := architectureOf(a, settings)
 	return err
 }

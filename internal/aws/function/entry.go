@@ -33,13 +33,13 @@ type written struct{ name, content string }
 func entryFiles(p part) []written {
 	module, export := p.handlerModule()
 	if p.middleware == nil {
-		entry := fmt.Sprintf("import { guard } from %q;\nimport * as app from %q;\n\nexport const handler = guard(app[%q] ?? app.default?.[%q]);\n",
-			"./"+ownFolder+"/guard.mjs", "./"+module, export, export)
+		entry := fmt.Sprintf("import { guard } from %q;\nimport * as app from %q;\n\nexport const handler = guard(app[%q] ?? app.default?.[%q], { warmer: %t });\n",
+			"./"+ownFolder+"/guard.mjs", "./"+module, export, export, p.warmer)
 		return append([]written{{entryModule, entry}}, ownFiles...)
 	}
 	entry := fmt.Sprintf("import { guard } from %q;\nimport { ready, before } from %q;\nimport * as app from %q;\n\n"+
-		"await ready;\nexport const handler = guard(app[%q] ?? app.default?.[%q], undefined, before);\n",
-		"./"+ownFolder+"/guard.mjs", "./"+middlewareModule, "./"+module, export, export)
+		"await ready;\nexport const handler = guard(app[%q] ?? app.default?.[%q], { before, warmer: %t });\n",
+		"./"+ownFolder+"/guard.mjs", "./"+middlewareModule, "./"+module, export, export, p.warmer)
 	return slices.Concat([]written{{entryModule, entry}, {middlewareModule, p.middleware.moduleSource()}}, ownFiles, middlewareFiles)
 }
 

@@ -26,6 +26,7 @@ type part struct {
 	name       string      // in the build
 	function   string      // in Lambda
 	http       bool        // it has URLs, and our entry in front
+	warmer     bool        // OpenNext's code in the bundle answers the events of its warmer
 	middleware *middleware // runs before it; nil if there is none
 }
 
@@ -73,7 +74,7 @@ func (f *Functions) partsOf(a deploy.Artifact) []part {
 			continue
 		}
 		p := add(fn.Name, fn.Dir, fn.Handler)
-		p.http = true
+		p.http, p.warmer = true, a.Build.Warmer
 		if !fn.Image {
 			p.middleware = before
 		}

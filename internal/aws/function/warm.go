@@ -2,10 +2,14 @@ package function
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 )
@@ -31,4 +35,55 @@ func (f *Functions) warm(ctx context.Context, function, alias string) {
 	if err != nil && ctx.Err() == nil {
 		f.Log.WarnContext(ctx, "a function was not started before the switch", "function", function, "alias", alias, "cause", err.Error())
 	}
+}
+
+// warmerEvent is the event of OpenNext's warmer (WarmerEvent in its adapters/warmer-function.ts).
+type warmerEvent struct {
+	Type        string `json:"type"`
+	WarmerID    string `json:"warmerId"`
+	Index       int32  `json:"index"`
+	Concurrency int32  `json:"concurrency"`
+	Delay       int    `json:"delay"` // ms
+}
+
+// Values of OpenNext's warmer. An instance holds an event for the delay, so that the others that are sent at the
+// same time reach other instances.
+const (
+	warmerType  = "warmer"
+	warmerDelay = 75 // ms
+	warmerLimit = 30 * time.Second
+)
+
+// KeepWarm sends warmer events to the live versions of a project's functions: to each so many at a time as instances
+// says, by the functions' names in the build. A function that does not exist, or is not live yet, has none.
+func (f *Functions) KeepWarm(ctx context.Context, p anchor.Project, instances map[string]int32) error {
+	ctx, cancel := context.WithTimeout(ctx, warmerLimit)
+	defer cancel()
+	id := "warmer-" + anchor.NewID()
+	var group errgroup.Group // one that fails leaves the others
+	for name, n := range instances {
+		for i := range n {
+			event := warmerEvent{Type: warmerType, WarmerID: id, Index: i, Concurrency: n, Delay: warmerDelay}
+			group.Go(func() error { return f.sendWarmer(ctx, f.functionName(p, name), event) })
+		}
+	}
+	return group.Wait()
+}
+
+func (f *Functions) sendWarmer(ctx context.Context, function string, e warmerEvent) error {
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	live := anchor.LiveAlias
+	out, err := f.Lambda.Invoke(ctx, &lambda.InvokeInput{FunctionName: &function, Qualifier: &live, Payload: payload})
+	switch {
+	case isMissing(err):
+		return nil
+	case err != nil:
+		return explainFailure(err, "warm function %s", function)
+	case out.FunctionError != nil:
+		return explainFailure(errors.New(string(out.Payload)), "warm function %s", function)
+	}
+	return nil
 }

@@ -61,6 +61,43 @@ func TestFunctions_Prepare_DoesNotWaitForever(t *testing.T) {
 	}
 }
 
+// TestFunctions_KeepWarm_ReachesTheWarmerOnly: the events of a warmer reach the live version, so many at a time as
+// instances are wanted, and no event reaches the app. A function that is not there has none.
+func TestFunctions_KeepWarm_ReachesTheWarmerOnly(t *testing.T) {
+	s, p := newStand(t), newProject()
+	marks := t.TempDir()
+	const handlesWarmers = `
+import { writeFileSync } from "node:fs";
+const { MARKS } = process.env;
+export const handler = async (event) => {
+	if ("type" in event) {
+		writeFileSync(MARKS + "/" + event.index + " of " + event.concurrency, "");
+		return { type: "warmer", serverId: "1" };
+	}
+	writeFileSync(MARKS + "/reached", "");
+	return { statusCode: 200, headers: {}, body: "one" };
+};
+`
+	a := artifactOf(t, p, platformtest.NewApp("one").Warmer().Server(handlesWarmers))
+	variables := env(a)
+	variables[anchor.ServerFunction]["MARKS"] = marks
+	versions, err := s.Publish(t.Context(), a, wanted(variables), t.Logf)
+	must(t, err)
+	instances := map[string]int32{anchor.ServerFunction: 3, "gone": 1}
+	must(t, s.KeepWarm(t.Context(), p, instances)) // nothing is live yet
+	d := a.Deployment
+	d.Functions = versions
+	s.route(t, p, d, 1)
+	must(t, s.KeepWarm(t.Context(), p, instances))
+	if got := names(t, marks); !slices.Equal(got, []string{"0 of 3", "1 of 3", "2 of 3"}) {
+		t.Errorf("the function has seen %v", got)
+	}
+	s.cloud.Wire.Break(awstest.Fault{Operation: "Lambda.Invoke", Status: 403, Code: "AccessDeniedException"})
+	if err := s.KeepWarm(t.Context(), p, instances); anchor.CodeOf(err) != "aws_denied" || anchor.HintOf(err) == "" {
+		t.Errorf("a refusal is %v", err)
+	}
+}
+
 // prepareWithin prepares a switch within a time in which the aliases can be read, however slow the
 // emulator is.
 func (s *stand) prepareWithin(t *testing.T, p anchor.Project, d anchor.Deployment) function.Switch {

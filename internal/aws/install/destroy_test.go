@@ -32,6 +32,11 @@ func (p projects) Lives(ctx context.Context, _ installation.Outputs) ([]anchor.L
 	return p.Store.Lives(ctx)
 }
 
+// Settings keeps two instances started.
+func (p projects) Settings(context.Context, installation.Outputs, anchor.ProjectID) (anchor.Settings, error) {
+	return anchor.Settings{FunctionSettings: anchor.FunctionSettings{ProvisionedConcurrency: 2}}, nil
+}
+
 func (p projects) Remove(ctx context.Context, _ installation.Outputs, project anchor.Project) ([]string, error) {
 	return []string{p.kept}, p.DeleteProject(ctx, project.ID)
 }
@@ -95,7 +100,7 @@ func TestDestroy_LeavesNothing(t *testing.T) {
 func showsDivided(t *testing.T, i *install.Installation, records projects) {
 	t.Helper()
 	st, err := i.Status(t.Context())
-	if err != nil || len(st.Divided) != 0 {
+	if err != nil || len(st.Divided) != 0 || st.StartedUSD < 17.28 || st.StartedUSD > 17.29 {
 		t.Errorf("the status is %+v, %v", st, err)
 	}
 	d := anchor.Deployment{ID: anchor.DeploymentID(anchor.NewID()), ProjectID: "p1", Status: anchor.Deployed}

@@ -50,6 +50,9 @@ type Projects interface {
 	// Lives returns the live pointers of all projects. The error is NotFound when the records no
 	// longer exist.
 	Lives(ctx context.Context, o installation.Outputs) ([]anchor.Live, error)
+	// Settings returns the settings of a project that count. The error is NotFound when the records no
+	// longer exist.
+	Settings(ctx context.Context, o installation.Outputs, p anchor.ProjectID) (anchor.Settings, error)
 }
 
 // Remover removes a project.

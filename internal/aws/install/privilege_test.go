@@ -51,7 +51,7 @@ var handlers = map[string][]runs{
 	"CronsRole": {
 		{records, []string{"Project", "Live", "Deployment", "SeenCrons", "ClaimCron", "EndCronRun", "PausedCrons", "LockCron", "UnlockCron",
 			"TakeCronRun", "PruneCronRuns", "LockedEnv", "CronFunctions", "Note"}},
-		{platform, []string{"ReadKey", "AskCron"}},
+		{platform, []string{"ReadKey", "AskCron", "Warm"}},
 	},
 	"ApiRole": {
 		{handler, nil}, {records, nil}, {lambda, []string{"Dispatch", "DispatchCron"}}, {platform + "/codebuild", nil}, {platform + "/logtail", nil},

@@ -38,7 +38,11 @@ func (i *Installation) Status(ctx context.Context) (installation.Status, error) 
 		return installation.Status{}, err
 	}
 	st.Hints = append(i.statusHints(s), i.runtimeWarnings(ctx)...)
-	st.IdleUSD = installation.SumUSD(installation.Usage{Projects: len(projects)})
+	usage, err := i.idleUsage(ctx, s, projects)
+	if err != nil {
+		return installation.Status{}, err
+	}
+	st.IdleUSD, st.StartedUSD = installation.SumUSD(usage), installation.StartedUSD(usage)
 	for _, p := range projects {
 		st.Projects = append(st.Projects, p.Slug)
 		if since, found := divided[p.ID]; found {

@@ -10,6 +10,11 @@ type Usage struct {
 	Projects int     // each with two functions, and without a release in the month
 	Requests float64 // of visitors, over HTTPS
 	Tenants  int     // custom domains
+
+	ProvisionedGB float64 // memory of the instances that provisioned concurrency keeps started
+	Warmers       int     // projects with a warmer
+	Warmed        int     // instances that warmers keep started
+	WarmedGB      float64 // their memory
 }
 
 // What a request is assumed to be. docs/aws.md says so beside the table.
@@ -34,6 +39,15 @@ const (
 	queuePolls   = rounds * 15 // Lambda keeps five requests of 20 s open at each queue
 )
 
+// What warmers do in a month.
+const (
+	warmings     = rounds / 5 // a warmer sends an event every five minutes
+	warmSeconds  = 0.1        // that an instance holds an event, and takes for it
+	sendSeconds  = 0.2        // that the handler takes to send them
+	sendGB       = 0.125
+	monthSeconds = rounds * 60
+)
+
 // price is one position of a bill.
 type price struct {
 	name   string
@@ -56,6 +70,12 @@ var prices = []price{
 	{"Lambda, duration of sites", 0.0000133334, 1, "GB-seconds, arm64", "lambda", "0.1 s at 1,024 MB for half of the requests", func(u Usage) float64 { return u.Requests * uncached * seconds }},
 	{"Lambda, requests of the schedule", 0.20, 1e6, "requests", "lambda", "2 a minute", func(Usage) float64 { return 2 * rounds }},
 	{"Lambda, duration of the schedule", 0.0000133334, 1, "GB-seconds, arm64", "lambda", "0.2 s at 512 MB and at 256 MB a minute", func(Usage) float64 { return rounds * roundSeconds * roundGB }},
+	{"Lambda, provisioned concurrency", 0.0000033334, 1, "GB-seconds, arm64", "lambda", "the memory of provisioned instances, at all times", func(u Usage) float64 { return u.ProvisionedGB * monthSeconds }},
+	{"EventBridge Scheduler, warmers", 1.00, 1e6, "invocations", "eventbridge", "1 in 5 minutes for each project with a warmer", func(u Usage) float64 { return warmings * float64(u.Warmers) }},
+	{"Lambda, requests of warmers", 0.20, 1e6, "requests", "lambda", "1 in 5 minutes for each project with a warmer, and for each instance", func(u Usage) float64 { return warmings * float64(u.Warmers+u.Warmed) }},
+	{"Lambda, duration of warmers", 0.0000133334, 1, "GB-seconds, arm64", "lambda", "0.1 s for each event and instance, 0.2 s at 128 MB to send them", func(u Usage) float64 {
+		return warmings * (warmSeconds*u.WarmedGB + sendSeconds*sendGB*float64(u.Warmers))
+	}},
 	{"DynamoDB, writes of the schedule", 0.625, 1e6, "write units", "dynamodb", "2 a minute", func(Usage) float64 { return rounds * roundWrites }},
 	{"DynamoDB, reads of the schedule", 0.125, 1e6, "read units", "dynamodb", "5 a minute", func(Usage) float64 { return rounds * roundReads }},
 	{"DynamoDB, tags", 0.125, 1e6, "read units", "dynamodb", "2 for half of the requests", func(u Usage) float64 { return 2 * u.Requests * uncached }},
@@ -105,6 +125,13 @@ func SumUSD(u Usage) (sum float64) {
 		sum += c.USD
 	}
 	return sum
+}
+
+// StartedUSD returns the part of what a month costs that is for provisioned concurrency and warmers.
+func StartedUSD(u Usage) float64 {
+	without := u
+	without.ProvisionedGB, without.Warmers, without.Warmed, without.WarmedGB = 0, 0, 0, 0
+	return SumUSD(u) - SumUSD(without)
 }
 
 func amount(usd float64) string {

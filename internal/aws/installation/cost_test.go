@@ -71,6 +71,18 @@ func TestCosts_ByHand(t *testing.T) {
 			t.Errorf("%d domains cost %f, want %f", tenants, got, want)
 		}
 	}
+	// 2 instances of 1 GB for 2,592,000 s; 3 warmed ones of 2 GB together in one project, 8,640 times.
+	for _, started := range []struct {
+		usage installation.Usage
+		want  float64
+	}{
+		{installation.Usage{ProvisionedGB: 2}, 17.2803},
+		{installation.Usage{Warmers: 1, Warmed: 3, WarmedGB: 2}, 0.00864 + 0.0069120 + 0.0259203},
+	} {
+		if got := installation.SumUSD(started.usage) - installation.SumUSD(installation.Usage{}); math.Abs(got-started.want) > 1e-4 {
+			t.Errorf("%+v costs %f, want %f", started.usage, got, started.want)
+		}
+	}
 	// An idle project costs what is billed for it alone.
 	if got := installation.SumUSD(installation.Usage{Projects: 11}) - installation.SumUSD(installation.Usage{Projects: 1}); math.Abs(got-10*0.3955) > 0.001 {
 		t.Errorf("ten more idle projects cost %f", got)

@@ -107,6 +107,7 @@ type Status struct {
 	Drift        string   `json:"drift"`             // CloudFormation's: NOT_CHECKED, IN_SYNC, DRIFTED, UNKNOWN
 	Hints        []string `json:"hints,omitempty"`   // what can or must be done
 	IdleUSD      float64  `json:"idleUsd"`           // what a month without visitors costs, by list prices: see Costs
+	StartedUSD   float64  `json:"startedUsd"`        // the part of it for provisioned concurrency and warmers
 }
 
 // DestroyOptions holds a user's choices.

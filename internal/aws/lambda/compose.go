@@ -133,7 +133,7 @@ func Compose(p Parts) *Handlers {
 	}
 	if p.Crons != nil {
 		handler, ofAPI := p.cronServices(env)
-		h.crons, services.Crons = cronHandler{handler, p.Crons}, ofAPI
+		h.crons, services.Crons = cronHandler{p.Cloud.Warm, handler, p.Crons}, ofAPI
 	}
 	h.http = api.New(services, api.Options{Version: p.Version, Log: log, WatchFor: watchFor})
 	return h

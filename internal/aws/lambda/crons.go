@@ -28,14 +28,18 @@ type CronRecords interface {
 type CronPlatform interface {
 	// AskCron requests a path of a deployment. secret is the app's CRON_SECRET, "" when it has none.
 	AskCron(ctx context.Context, d anchor.Deployment, secret, path, id, schedule string) (status int, location string, err error)
+	// Warm keeps instances of a project's live functions started, so many of each as the map says, by the
+	// functions' names in the build.
+	Warm(ctx context.Context, p anchor.ProjectID, instances map[string]int32) error
 }
 
 // cronTimeout is how long the path of a cron may take: the crons handler's 900 s, less the time for the
 // records before and after.
 const cronTimeout = 14*time.Minute + 30*time.Second
 
-// cronHandler runs the crons of all projects.
+// cronHandler runs the crons and the warmers of all projects.
 type cronHandler struct {
+	warm    func(ctx context.Context, p anchor.ProjectID, instances map[string]int32) error
 	service *crons.Service
 	records CronRecords
 }
@@ -61,7 +65,7 @@ func (p Parts) cronServices(env *project.Env) (handler, api *crons.Service) {
 // cronSecret is the variable of an app that proves to it that a request comes from a cron of its own.
 const cronSecret = "CRON_SECRET"
 
-// Crons accepts a schedule.Event: of a schedule, or of the API for a run that somebody asked for. It
+// Crons accepts a schedule.Event: of a schedule, which may be that of a warmer, or of the API for a run that somebody asked for. It
 // returns when the path has answered. Any event may come again: the records let one run begin.
 func (h *Handlers) Crons(ctx context.Context, raw json.RawMessage) (any, error) {
 	var e schedule.Event
@@ -81,9 +85,11 @@ func (h *cronHandler) handle(ctx context.Context, e schedule.Event) error {
 	}
 	defer h.service.Wait()
 	switch {
-	case e.ProjectID == "" || (e.Cron == nil) == (e.RunID == ""):
+	case e.ProjectID != "" && e.Cron == nil && e.RunID == "" && len(e.Warm) > 0:
+		return h.warm(ctx, e.ProjectID, e.Warm)
+	case e.ProjectID == "" || (e.Cron == nil) == (e.RunID == "") || len(e.Warm) > 0:
 		return anchor.Invalid("unknown_event", "the crons handler does not know the event").
-			Hintf("Schedules send projectId and cron, the API projectId and runId. To run a cron now, run anchor crons run PATH")
+			Hintf("Schedules send projectId and cron, or projectId and warm, the API projectId and runId. To run a cron now, run anchor crons run PATH")
 	case e.RunID != "":
 		run, ok, err := h.records.TakeCronRun(ctx, e.ProjectID, e.RunID)
 		if err != nil || !ok {

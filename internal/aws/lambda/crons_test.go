@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -179,7 +180,13 @@ func TestCrons_OnSchedule(t *testing.T) {
 	if len(s.cloud.asked) != len(runs.Items) {
 		t.Errorf("asked were %q", s.cloud.asked)
 	}
-	for _, bad := range []string{`{}`, `{"projectId":"x"}`, fmt.Sprintf(`{"projectId":%q,"cron":{},"runId":"x"}`, p.ID), `[`} {
+	s.cloud.asked = nil
+	_, err = s.event(t.Context(), "crons", schedule.Event{ProjectID: p.ID, Warm: map[string]int32{"default": 2}})
+	must(t, err)
+	if want := fmt.Sprintf("warm %s map[default:2]", p.ID); len(s.cloud.asked) != 1 || s.cloud.asked[0] != want {
+		t.Errorf("asked were %q, want %q", s.cloud.asked, want)
+	}
+	for _, bad := range []string{`{}`, `{"projectId":"x"}`, `{"warm":{"default":1}}`, fmt.Sprintf(`{"projectId":%q,"runId":"x","warm":{"default":1}}`, p.ID), fmt.Sprintf(`{"projectId":%q,"cron":{},"runId":"x"}`, p.ID), `[`} {
 		if _, err := s.event(t.Context(), "crons", bad); err == nil {
 			t.Errorf("the event %s is accepted", bad)
 		}
@@ -192,7 +199,7 @@ func TestCrons_ByTheAPI(t *testing.T) {
 	var run anchor.CronRun
 	s.call("api", "POST", "/projects/shop/crons/runs", `{"path":"/api/often"}`, nil, &run)
 	want := schedule.Event{ProjectID: p.ID, RunID: run.ID}
-	if run.Status != anchor.CronRunning || len(s.handedOver) != 1 || s.handedOver[0] != want || len(s.cloud.asked) != 0 {
+	if run.Status != anchor.CronRunning || len(s.handedOver) != 1 || !reflect.DeepEqual(s.handedOver[0], want) || len(s.cloud.asked) != 0 {
 		t.Fatalf("the run is %+v, handed over were %v, asked %v", run, s.handedOver, s.cloud.asked)
 	}
 	if got := s.call("api", "POST", "/projects/shop/crons/runs", `{"path":"/api/often"}`, nil, nil); got.StatusCode != http.StatusConflict {

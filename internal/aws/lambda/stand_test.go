@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"log/slog"
 	"os"
@@ -217,12 +218,19 @@ type cloud struct {
 	runtime           string
 	asked             []string // by AskCron: the path and the secret
 	status            int      // what AskCron returns
+	warmErr           error
 }
 
 // AskCron implements CronPlatform.
 func (c *cloud) AskCron(_ context.Context, _ anchor.Deployment, secret, path, _, _ string) (int, string, error) {
 	c.asked = append(c.asked, path+" "+secret)
 	return c.status, "", nil
+}
+
+// Warm implements CronPlatform.
+func (c *cloud) Warm(_ context.Context, p anchor.ProjectID, instances map[string]int32) error {
+	c.asked = append(c.asked, fmt.Sprint("warm ", p, " ", instances))
+	return c.warmErr
 }
 
 // Runtime implements RuntimePlatform.

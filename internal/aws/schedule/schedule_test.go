@@ -114,6 +114,53 @@ func TestSchedules_FollowCrons(t *testing.T) {
 	}
 }
 
+// TestSchedules_FollowWarmer: a project has one schedule of warmer events, which crons do not touch.
+func TestSchedules_FollowWarmer(t *testing.T) {
+	cloud := awstest.Shared(t)
+	s := schedules(t, cloud)
+	p := anchor.Project{ID: anchor.ProjectID(anchor.NewID()), Slug: "shop"}
+	follow := func(instances map[string]int32) {
+		t.Helper()
+		if err := s.FollowWarmer(t.Context(), p, instances); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(inputs ...string) {
+		t.Helper()
+		list, err := s.Scheduler.ListSchedules(t.Context(), &scheduler.ListSchedulesInput{GroupName: &s.Group})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{}
+		for _, entry := range list.Schedules {
+			one, err := s.Scheduler.GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.Group, Name: entry.Name})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, *one.ScheduleExpression+" "+strings.ReplaceAll(*one.Target.Input, string(p.ID), "P"))
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, inputs) {
+			t.Errorf("there are %q, want %q", got, inputs)
+		}
+	}
+	const cron = `cron(0 5 * * ? *) {"projectId":"P","cron":{"path":"/api/digest","schedule":"0 5 * * *"}}`
+	if _, err := s.Follow(t.Context(), p, []anchor.Cron{digest}); err != nil {
+		t.Fatal(err)
+	}
+	follow(nil)
+	want(cron)
+	follow(map[string]int32{"default": 2})
+	follow(map[string]int32{"default": 2, "api": 1})
+	want(cron, `rate(5 minutes) {"projectId":"P","warm":{"api":1,"default":2}}`)
+	if err := s.Remove(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	want(`rate(5 minutes) {"projectId":"P","warm":{"api":1,"default":2}}`)
+	follow(nil)
+	want()
+}
+
 func TestSchedules_ConvergeAfterFaults(t *testing.T) {
 	cloud := awstest.Shared(t)
 	s := schedules(t, cloud)

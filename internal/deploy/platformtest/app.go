@@ -127,6 +127,13 @@ func (a App) Images(version string) App {
 		With(dir+"node_modules/@img/sharp-wasm32/package.json", `{"name": "@img/sharp-wasm32", "version": "0.34.5"}`)
 }
 
+// Warmer returns the app with a warmer, whose events its server function answers.
+func (a App) Warmer() App {
+	return a.editOutput(func(out map[string]any) {
+		out["additionalProps"] = map[string]any{"warmer": map[string]any{"handler": "index.handler", "bundle": ".open-next/warmer-function"}}
+	})
+}
+
 // Tagged returns the app with one page, "/tagged", that has one tag, "news".
 func (a App) Tagged() App {
 	return a.With("dynamodb-provider/dynamodb-cache.json",

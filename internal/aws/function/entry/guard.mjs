@@ -38,14 +38,20 @@ export function knows(sent, secret) {
   return known;
 }
 
+// Reports whether an event is one of OpenNext's warmer (wrappers/aws-lambda.ts: "type" in event). Only who may invoke the
+// function can send it: all that a function's URL sends has a requestContext (payload format 2.0).
+const warms = (event) => event?.type === "warmer" && !("requestContext" in event);
+
 // Returns the handler that Lambda calls. It always streams, whether the app does or not: the mode
 // belongs to the function's URL, which stays when traffic moves from a version that streams to
-// one that does not. before runs before the app, see middleware.mjs.
-export function guard(app, secret = own, before = asItIs) {
+// one that does not. before runs before the app, see middleware.mjs. With warmer, the bundle is one whose
+// handler answers the events of OpenNext's warmer itself.
+export function guard(app, { secret = own, before = asItIs, warmer = false } = {}) {
   if (typeof app !== "function") throw new Error("the bundle exports no handler");
   if (!secret) throw new Error("ANCHOR_ORIGIN_SECRET is not set");
   const buffered = app[STREAMING] ? undefined : completeImages(app);
   return awslambda.streamifyResponse(async (event, stream, context) => {
+    if (warmer && warms(event)) return app[STREAMING] ? app(event, stream, context) : void stream.end(JSON.stringify(await app(event, context)));
     if (!knows(take(event, HEADER), secret)) return send(stream, REFUSAL);
     const live = believed(event.headers);
     if (live) mark(stream, live);

@@ -89,7 +89,7 @@ test("a buffered answer keeps its bytes", async () => {
 
 test("a handler without an app or a secret does not start", () => {
   assert.throws(() => guard(undefined), /no handler/);
-  assert.throws(() => guard(echo, ""), /ANCHOR_ORIGIN_SECRET/);
+  assert.throws(() => guard(echo, { secret: "" }), /ANCHOR_ORIGIN_SECRET/);
 });
 
 test("an app that throws is Lambda's to report", async () => {
@@ -97,4 +97,30 @@ test("an app that throws is Lambda's to report", async () => {
     throw new Error("no page today");
   });
   await assert.rejects(call(handler, { [HEADER]: "new" }), /no page today/);
+});
+
+test("a warmer's event reaches the handler of OpenNext's bundle, and only that of such a bundle", async () => {
+  const seen = [];
+  const warmer = { type: "warmer", warmerId: "w", index: 0, concurrency: 2, delay: 75 };
+  const answer = { type: "warmer", serverId: "s" };
+  const before = () => assert.fail("middleware saw it");
+  const buffered = async (event) => (seen.push(event), answer);
+  const streaming = awslambda.streamifyResponse(async (event, stream) => (seen.push(event), stream.end(JSON.stringify(answer))));
+  for (const app of [buffered, streaming]) {
+    const stream = new Stream();
+    await guard(app, { before, warmer: true })(warmer, stream, {});
+    assert.deepEqual(JSON.parse(String(Buffer.concat(stream.chunks))), answer);
+  }
+  assert.deepEqual(seen, [warmer, warmer]);
+  const stream = new Stream();
+  await guard(buffered)(warmer, stream, {});
+  assert.equal(stream.answer.statusCode, 403);
+  assert.equal(seen.length, 2);
+});
+
+test("a request cannot pass for a warmer's event", async () => {
+  const handler = guard(() => assert.fail("the app saw it"), { warmer: true });
+  const stream = new Stream();
+  await handler({ type: "warmer", rawPath: "/", headers: {}, requestContext: { http: { method: "GET" } } }, stream, {});
+  assert.equal(stream.answer.statusCode, 403);
 });

@@ -80,6 +80,12 @@ func (r records) Lives(ctx context.Context, o installation.Outputs) ([]anchor.Li
 	return lives, withoutTables(err)
 }
 
+// Settings implements install.Projects.
+func (r records) Settings(ctx context.Context, o installation.Outputs, p anchor.ProjectID) (anchor.Settings, error) {
+	record, err := r.store(o).ProjectSettings(ctx, p)
+	return record.Effective(), withoutTables(err)
+}
+
 // withoutTables makes the error of missing tables NotFound: an interrupted destruction removed them.
 func withoutTables(err error) error {
 	if anchor.CodeOf(err) == "no_tables" {

@@ -71,6 +71,7 @@ async function revalidate() {
 }
 
 export const handler = awslambda.streamifyResponse(async (event, stream) => {
+  if ("type" in event) return stream.end(JSON.stringify({ type: event.type, serverId: String(started) })); // as OpenNext's wrapper answers its warmer
   const path = event.rawPath.startsWith(base) ? event.rawPath.slice(base.length) || "/" : "";
   if (path === "/crash") process.exit(1);
   const body = await pages[path]?.(event);
