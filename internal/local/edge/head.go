@@ -134,15 +134,15 @@ func (r *plainGet) setField(name, value []byte) bool {
 	case "x-forwarded-proto":
 		r.forwarded = true
 	case "user-agent":
-		keepFirst(&r.userAgent, value)
+		return keepFirst(&r.userAgent, value)
 	case "referer":
-		keepFirst(&r.referer, value)
+		return keepFirst(&r.referer, value)
 	case "x-real-ip":
-		keepFirst(&r.realIP, value)
+		return keepFirst(&r.realIP, value)
 	case "x-forwarded-for":
 		r.forwardedFor = stringView(value)
 	case "traceparent":
-		if r.trace != "" {
+		if r.trace != "" || len(value) == 0 {
 			return false
 		}
 		r.trace = stringView(value)
@@ -161,14 +161,16 @@ func (r *plainGet) setField(name, value []byte) bool {
 	return true
 }
 
-func keepFirst(field *string, value []byte) {
+// keepFirst refuses an empty value, which would leave the field to the next line.
+func keepFirst(field *string, value []byte) bool {
 	if *field == "" {
 		*field = stringView(value)
 	}
+	return len(value) > 0
 }
 
 func (r *plainGet) setHost(value []byte) bool {
-	if r.host != "" {
+	if r.host != "" || len(value) == 0 { // an empty one counts as one of two
 		return false
 	}
 	for _, c := range value {

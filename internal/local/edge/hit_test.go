@@ -64,7 +64,8 @@ var exchanges = map[string][]string{
 	"field of a tab": {hitRequest("X-Deployment-Id: old")}, "two ids of a tab": {get("/_next/static/a.js?dpl=old&dpl=old")},
 	"folder": {get("/_next/static/")}, "root": {get("/")}, "well-known": {get("/.well-known/acme-challenge/x")},
 
-	"no host": {"GET /small.txt HTTP/1.1\r\n\r\n"}, "two hosts": {hitRequest("Host: a.test")}, "upper host": {strings.Replace(plainHit, "a.test", "A.test", 1)},
+	"two hosts, one empty": {strings.Replace(plainHit, "Host:", "Host:\r\nHost:", 1)},
+	"no host":              {"GET /small.txt HTTP/1.1\r\n\r\n"}, "two hosts": {hitRequest("Host: a.test")}, "upper host": {strings.Replace(plainHit, "a.test", "A.test", 1)},
 	"root dot": {strings.Replace(plainHit, "a.test", "a.test.", 1)}, "port": {strings.Replace(plainHit, "a.test", "a.test:8080", 1)},
 	"bad port": {strings.Replace(plainHit, "a.test", "a.test:99999", 1)}, "no port": {strings.Replace(plainHit, "a.test", "a.test:", 1)},
 	"two ports": {strings.Replace(plainHit, "a.test", "a.test:1:2", 1)}, "unknown host": {strings.Replace(plainHit, "a.test", "none.test", 1)},

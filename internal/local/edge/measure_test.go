@@ -97,6 +97,7 @@ func TestMeasure_CountsAlike(t *testing.T) {
 		"trace":      {hitRequest("traceparent: " + ourParent)},
 		"bad trace":  {hitRequest("traceparent: 01") + hitRequest("traceparent: "+ourParent, "Traceparent: "+ourParent)},
 		"ids":        {hitRequest("X-Request-Id: mine", "Accept: a", "Accept: b") + hitRequest("X-Request-Id: a", "X-Request-Id: b")},
+		"empty":      {hitRequest("User-Agent:", "User-Agent: a", "Referer:", "Referer: b") + hitRequest("Traceparent:", "Traceparent: "+ourParent)},
 		"agents":     {hitRequest(`User-Agent: a"b\c`, "User-Agent: d", "Referer: http://u:p@a.test/x?token=1")},
 		"forwarded":  {hitRequest("X-Forwarded-For: 1.2.3.4", "X-Real-Ip: 5.6.7.8")},
 		"traced app": {strings.Replace(hitRequest("traceparent: "+ourParent), "/small.txt", "/page", 1)},
