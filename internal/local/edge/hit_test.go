@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/anchor-deploy/anchor/internal/local/edge/accesslog"
 	"time"
 )
 
@@ -413,5 +415,31 @@ func TestEdge_Newcomers(t *testing.T) {
 	e.newcomers.closeAll()
 	if _, err := from.ReadByte(); err != io.EOF {
 		t.Errorf("the connection of a newcomer ends with %v", err)
+	}
+}
+
+// BenchmarkFileHit is the edge's own part of a hit, without a network.
+func BenchmarkFileHit(b *testing.B) {
+	log, err := accesslog.Open(accesslog.Config{Output: io.Discard})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer log.Close()
+	for name, log := range map[string]*accesslog.Log{"unlogged": nil, "logged": log} {
+		b.Run(name, func(b *testing.B) {
+			e := New(Config{AccessLog: log})
+			e.Publish(NewTable(map[string]*Site{"a.test": {ID: "a", Slug: "shop", Assets: assets(b, "", map[string]string{"small.txt": "hello"})}}))
+			request := []byte(hitRequest("User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "Accept: */*", "Accept-Encoding: gzip, deflate, br"))
+			s := &script{write: func(p []byte) (int, error) { return len(p), nil }}
+			c := &http1Conn{Conn: &pacedConn{Conn: s, pace: e.cfg.Download, leave: func() {}}, hits: hitConn{edge: e, protocol: "HTTP/1.1", remote: "203.0.113.7"}}
+			buffer := make([]byte, 4096)
+			b.ReportAllocs()
+			for b.Loop() {
+				copy(buffer, request)
+				if rest, err := c.answerHits(buffer[:len(request)]); rest != 0 || err != nil {
+					b.Fatal(rest, err)
+				}
+			}
+		})
 	}
 }

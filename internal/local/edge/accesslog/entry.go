@@ -41,37 +41,25 @@ const longest = 2048
 // Repeats makes the lines of requests that have much in common, as those of one connection do: it keeps
 // the encoded form of what the requests share. The zero value is ready for use, by one goroutine at a time.
 type Repeats struct {
-	of     Entry  // whose texts are encoded below
-	front  []byte // of the line, before the path
-	middle []byte // from the query to the status
-	back   []byte // behind the duration
+	of    Entry  // whose texts are encoded below
+	front []byte // of the line, from the project to the name of the duration
+	host  int    // octets of front before the path
+	path  []byte // that front has
+	back  []byte // behind the duration
 }
 
 // update encodes what differs from the entry before.
 func (r *Repeats) update(e *Entry) {
-	if o := &r.of; r.front == nil || e.Project != o.Project || e.Deployment != o.Deployment || e.Function != o.Function ||
-		e.Cache != o.Cache || e.Method != o.Method || e.Host != o.Host {
-		o.Project, o.Deployment, o.Function, o.Cache, o.Method = e.Project, e.Deployment, e.Function, e.Cache, e.Method
-		o.Host = strings.Clone(e.Host)
-		b := r.front[:0]
-		b = append(b, '"')
-		b = appendText(b, "project", e.Project)
-		b = appendText(b, "deployment", e.Deployment)
-		b = appendText(b, "function", e.Function)
-		b = appendText(b, "cache", e.Cache)
-		b = appendText(b, "method", e.Method)
-		r.front = appendText(b, "host", e.Host)
+	o := &r.of
+	same := r.front != nil && e.Project == o.Project && e.Deployment == o.Deployment && e.Function == o.Function &&
+		e.Cache == o.Cache && e.Method == o.Method && e.Host == o.Host
+	if !same {
+		r.updateHost(e)
 	}
-	if o := &r.of; r.middle == nil || e.Query != o.Query || e.Protocol != o.Protocol || e.Status != o.Status {
-		o.Query, o.Protocol, o.Status = e.Query, e.Protocol, e.Status
-		b := r.middle[:0]
-		b = append(b, `,"query":`...)
-		b = strconv.AppendBool(b, e.Query)
-		b = appendText(b, "protocol", e.Protocol)
-		b = append(b, `,"status":`...)
-		r.middle = strconv.AppendInt(b, int64(e.Status), 10)
+	if !same || e.Status != o.Status || e.Octets != o.Octets || e.Query != o.Query || e.Protocol != o.Protocol || e.Path != string(r.path) {
+		r.updatePath(e)
 	}
-	if o := &r.of; e.Remote != o.Remote || e.UserAgent != o.UserAgent || e.Referer != o.Referer {
+	if e.Remote != o.Remote || e.UserAgent != o.UserAgent || e.Referer != o.Referer {
 		o.Remote, o.UserAgent, o.Referer = e.Remote, strings.Clone(e.UserAgent), strings.Clone(e.Referer)
 		b := appendText(r.back[:0], "remote", e.Remote)
 		b = appendText(b, "userAgent", e.UserAgent)
@@ -79,21 +67,45 @@ func (r *Repeats) update(e *Entry) {
 	}
 }
 
-// appendTo appends the line to b.
-func (e *Entry) appendTo(b []byte, r *Repeats) []byte {
-	r.update(e)
-	b = append(b, `{"time":"`...)
-	b = appendTime(b, e.Time)
-	b = append(b, r.front...)
-	b = appendText(b, "path", e.Path)
-	b = append(b, r.middle...)
+func (r *Repeats) updateHost(e *Entry) {
+	o := &r.of
+	o.Project, o.Deployment, o.Function, o.Cache, o.Method = e.Project, e.Deployment, e.Function, e.Cache, e.Method
+	o.Host = strings.Clone(e.Host)
+	b := append(r.front[:0], '"')
+	b = appendText(b, "project", e.Project)
+	b = appendText(b, "deployment", e.Deployment)
+	b = appendText(b, "function", e.Function)
+	b = appendText(b, "cache", e.Cache)
+	b = appendText(b, "method", e.Method)
+	r.front = appendText(b, "host", e.Host)
+	r.host = len(r.front)
+}
+
+func (r *Repeats) updatePath(e *Entry) {
+	o := &r.of
+	b := appendText(r.front[:r.host], "path", e.Path)
+	r.path = append(r.path[:0], e.Path...)
+	o.Query, o.Protocol, o.Status, o.Octets = e.Query, e.Protocol, e.Status, e.Octets
+	b = append(b, `,"query":`...)
+	b = strconv.AppendBool(b, e.Query)
+	b = appendText(b, "protocol", e.Protocol)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(e.Status), 10)
 	b = append(b, `,"octets":`...)
 	b = strconv.AppendInt(b, e.Octets, 10)
-	b = append(b, `,"seconds":`...)
+	r.front = append(b, `,"seconds":`...)
+}
+
+// appendTo appends the line to b. It reads the clock of the entry, its ids, and what update has encoded.
+func (e *Entry) appendTo(b []byte, r *Repeats) []byte {
+	b = appendTime(b, e.Time)
+	b = append(b, r.front...)
 	b = appendSeconds(b, e.Duration)
 	b = append(b, r.back...)
-	b = appendText(b, "requestId", e.RequestID)
-	b = appendText(b, "traceId", e.TraceID)
+	if e.RequestID != "" || e.TraceID != "" {
+		b = appendText(b, "requestId", e.RequestID)
+		b = appendText(b, "traceId", e.TraceID)
+	}
 	if e.Cut {
 		b = append(b, `,"cut":true`...)
 	}
@@ -186,7 +198,7 @@ var plain = func() (table [256]bool) {
 	return table
 }()
 
-// stamp is the beginning of the times of one second.
+// stamp is the beginning of the lines of one second.
 type stamp struct {
 	second int64
 	text   []byte
@@ -194,26 +206,37 @@ type stamp struct {
 
 var lastStamp atomic.Pointer[stamp]
 
-// appendTime appends t in UTC with microseconds (RFC 3339).
+// appendTime appends the first field of a line: t in UTC with microseconds (RFC 3339).
 func appendTime(b []byte, t time.Time) []byte {
-	last := lastStamp.Load()
-	if last == nil || last.second != t.Unix() {
-		last = &stamp{t.Unix(), t.UTC().AppendFormat(nil, "2006-01-02T15:04:05.")}
+	second, last := t.Unix(), lastStamp.Load()
+	if last == nil || last.second != second {
+		last = &stamp{second, t.UTC().AppendFormat(nil, `{"time":"2006-01-02T15:04:05.`)}
 		lastStamp.Store(last)
 	}
 	b = append(b, last.text...)
 	return append(appendMicros(b, uint32(t.Nanosecond()/1000)), 'Z')
 }
 
+// pairs are the numbers below 100 with two digits.
+var pairs = func() (p [100][2]byte) {
+	for n := range p {
+		p[n] = [2]byte{byte('0' + n/10), byte('0' + n%10)}
+	}
+	return p
+}()
+
 // appendMicros appends n, which is below a million, with six digits.
 func appendMicros(b []byte, n uint32) []byte {
-	high, low := n/1000, n%1000
-	return append(b, byte('0'+high/100), byte('0'+high/10%10), byte('0'+high%10), byte('0'+low/100), byte('0'+low/10%10), byte('0'+low%10))
+	high, middle, low := &pairs[n/10000], &pairs[n/100%100], &pairs[n%100]
+	return append(b, high[0], high[1], middle[0], middle[1], low[0], low[1])
 }
 
 // appendSeconds appends d in seconds with microseconds.
 func appendSeconds(b []byte, d time.Duration) []byte {
 	micros := max(d.Microseconds(), 0)
+	if micros < 1e6 {
+		return appendMicros(append(b, "0."...), uint32(micros))
+	}
 	b = strconv.AppendInt(b, micros/1e6, 10)
 	return appendMicros(append(b, '.'), uint32(micros%1e6))
 }

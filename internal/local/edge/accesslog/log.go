@@ -102,44 +102,34 @@ func (l *Log) Takes() bool {
 	return l != nil && (l.writes() || l.tee.Load() != nil) && (l.cfg.Sample >= 1 || rand.Float64() < l.cfg.Sample)
 }
 
-// scratch is where a line is made.
-type scratch struct {
-	line    []byte
-	repeats Repeats
-}
-
-var scratches = sync.Pool{New: func() any { return &scratch{line: make([]byte, 0, 1<<10)} }}
+var repeats = sync.Pool{New: func() any { return new(Repeats) }}
 
 // Append adds the line of a request.
 func (l *Log) Append(e *Entry) {
-	s := scratches.Get().(*scratch)
-	l.addLine(e, s, &s.repeats)
+	r := repeats.Get().(*Repeats)
+	l.AppendLike(e, r)
+	repeats.Put(r)
 }
 
 // AppendLike adds the line of a request that has much in common with the one before, for which r was used.
-func (l *Log) AppendLike(e *Entry, r *Repeats) { l.addLine(e, scratches.Get().(*scratch), r) }
-
-func (l *Log) addLine(e *Entry, s *scratch, r *Repeats) {
-	s.line = e.appendTo(s.line[:0], r)
-	l.add(s.line)
-	scratches.Put(s)
-}
-
-func (l *Log) add(line []byte) {
+// The line is made where it waits, because copying it would cost as much as making it.
+func (l *Log) AppendLike(e *Entry, r *Repeats) {
+	r.update(e)
 	l.mu.Lock()
 	before := len(l.pending)
-	fits := !l.closed && before+len(line) <= l.cfg.Buffer
+	fits := !l.closed && before < l.cfg.Buffer
 	if fits {
-		l.pending = append(l.pending, line...)
+		l.pending = e.appendTo(l.pending, r)
 		l.lines++
 	}
+	after := len(l.pending)
 	l.mu.Unlock()
 	switch large := min(largeBatch, l.cfg.Buffer/2); {
 	case !fits:
 		l.dropped.Add(1)
 	case before == 0:
 		notify(l.wake)
-	case before <= large && before+len(line) > large:
+	case before <= large && after > large:
 		notify(l.full)
 	}
 }
@@ -188,30 +178,33 @@ func (l *Log) run() {
 			l.writeBatch(batch)
 			return
 		}
-		gather.Reset(pause)
-		select {
-		case <-gather.C:
-		case <-l.full:
-		case <-l.end:
+		for written := true; written; { // without another wake-up for each batch
+			gather.Reset(pause)
+			select {
+			case <-gather.C:
+			case <-l.full:
+			case <-l.end:
+			}
+			batch, written = l.writeBatch(batch)
 		}
-		batch = l.writeBatch(batch)
 	}
 }
 
-// writeBatch writes the lines that wait. It exchanges the buffer for another, which it returns for the next time.
-func (l *Log) writeBatch(empty []byte) []byte {
+// writeBatch writes the lines that wait, and reports whether there were any. It exchanges the buffer for another, which it
+// returns for the next time.
+func (l *Log) writeBatch(empty []byte) ([]byte, bool) {
 	l.mu.Lock()
 	batch, lines := l.pending, l.lines
 	l.pending, l.lines = empty[:0], 0
 	l.mu.Unlock()
 	if lines == 0 {
-		return batch
+		return batch, false
 	}
 	if take := l.tee.Load(); take != nil {
 		(*take)(batch)
 	}
 	if !l.writes() {
-		return batch
+		return batch, true
 	}
 	if err := l.write(batch); err != nil {
 		l.dropped.Add(int64(lines))
@@ -219,10 +212,10 @@ func (l *Log) writeBatch(empty []byte) []byte {
 			l.complained = time.Now()
 			l.cfg.Report.Warn("lines of the access log were lost; check the disk and the folder of --access-log", "error", err)
 		}
-		return batch
+		return batch, true
 	}
 	l.written.Add(int64(lines))
-	return batch
+	return batch, true
 }
 
 func (l *Log) write(batch []byte) error {
