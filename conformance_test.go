@@ -1,0 +1,82 @@
+package anchor_test
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var (
+	// contractRow matches a row of the table in docs/conformance.md, whose cells may contain an escaped bar.
+	contractRow = regexp.MustCompile(`(?m)^\| S(\d+) ((?:\\\||[^|\n])*\|)+ *$`)
+	contractBar = regexp.MustCompile(` \| `)
+	namedTest   = regexp.MustCompile("`(Test\\w+)`")
+	standParts  = regexp.MustCompile(`stand \(([^)]*)\)`)
+	testFunc    = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	standRun    = regexp.MustCompile(`t\.Run\("([^"]+)"`)
+	command     = regexp.MustCompile("`([^`]+)`")
+)
+
+// testsOf returns the names of all test functions of the repository's own code.
+func testsOf(t *testing.T) map[string]bool {
+	t.Helper()
+	files, err := exec.Command("git", "ls-files", "*_test.go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, file := range strings.Fields(string(files)) {
+		for _, m := range testFunc.FindAllSubmatch(readDoc(t, file), -1) {
+			names[string(m[1])] = true
+		}
+	}
+	return names
+}
+
+// TestConformance_NamesTests checks the table of docs/conformance.md: each row names tests and parts of the stand that
+// exist, an emulator, and a command for the first account that a shell can read.
+func TestConformance_NamesTests(t *testing.T) {
+	tests, parts := testsOf(t), map[string]bool{}
+	for _, m := range standRun.FindAllSubmatch(readDoc(t, filepath.Join("e2e", "stand_test.go")), -1) {
+		parts[string(m[1])] = true
+	}
+	table, _, _ := strings.Cut(string(readDoc(t, "docs/conformance.md")), "\n## Shown by injected faults only")
+	rows := contractRow.FindAllString(table, -1)
+	if len(rows) < 20 {
+		t.Fatalf("the table has %d rows: it is not read rightly", len(rows))
+	}
+	for i, row := range rows {
+		cells := contractBar.Split(strings.Trim(row, "| "), -1)
+		if len(cells) != 6 || cells[0] != "S"+strconv.Itoa(i+1) {
+			t.Errorf("row %d has %d cells, and begins with %s", i+1, len(cells), cells[0])
+			continue
+		}
+		shown := cells[2]
+		if !namedTest.MatchString(shown) && !strings.Contains(shown, "stand") || cells[3] == "" || cells[4] == "" {
+			t.Errorf("%s names no test, no emulator, or not what stays unproven: %s", cells[0], row)
+		}
+		for _, m := range namedTest.FindAllStringSubmatch(shown, -1) {
+			if !tests[m[1]] {
+				t.Errorf("%s names %s, which does not exist", cells[0], m[1])
+			}
+		}
+		for _, m := range standParts.FindAllStringSubmatch(shown, -1) {
+			for part := range strings.SplitSeq(m[1], "; ") {
+				if !parts[part] {
+					t.Errorf("%s names the part %q of the stand, which does not exist", cells[0], part)
+				}
+			}
+		}
+		run := command.FindAllStringSubmatch(strings.ReplaceAll(cells[5], `\|`, "|"), -1)
+		if len(run) != 1 {
+			t.Errorf("%s has %d commands", cells[0], len(run))
+			continue
+		}
+		if out, err := exec.Command("bash", "-n", "-c", run[0][1]).CombinedOutput(); err != nil {
+			t.Errorf("%s: %s: %v\n%s", cells[0], run[0][1], err, out)
+		}
+	}
+}
