@@ -27,12 +27,12 @@ func (p *inPlay) both() [2]string {
 	return [2]string{p.from, p.to}
 }
 
-// TestNoLostRequestsOnAWS invokes function:live in a tight loop during ten deployments and thirty
+// TestNoLostRequestsOnAWS invokes function:live in a tight loop during five deployments and thirty
 // rollbacks. Every answer is complete and from one of the two versions in play; after each switch
 // the AWS CLI shows the expected one.
 func TestNoLostRequestsOnAWS(t *testing.T) {
 	t.Parallel()
-	const deployments, rollbacks = 10, 30
+	const deployments, rollbacks = 5, 30
 	a := onAWS(t)
 	play := &inPlay{}
 	play.move(LabelOf(1))

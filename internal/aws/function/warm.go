@@ -51,7 +51,7 @@ type warmerEvent struct {
 const (
 	warmerType  = "warmer"
 	warmerDelay = 75 // ms
-	warmerLimit = 30 * time.Second
+	warmerLimit = 5 * time.Minute // until the next events are sent
 )
 
 // KeepWarm sends warmer events to the live versions of a project's functions: to each so many at a time as instances
