@@ -108,7 +108,7 @@ type report struct {
 }
 
 func (r *report) measure(name string, do func()) []awstest.Call {
-	r.Wire.Slow(50 * time.Millisecond)
+	r.Wire.Slow(200 * time.Millisecond) // so that parallel calls certainly overlap
 	calls := r.Wire.Record()
 	do()
 	made := calls()
