@@ -1,7 +1,6 @@
 package aws_test
 
 import (
-	"encoding/json"
 	"io"
 	"net/http"
 	"testing"
@@ -101,13 +100,4 @@ func (s *shop) page(t *testing.T, host, path string) string {
 	text, err := io.ReadAll(res.Body)
 	must(t, err)
 	return string(text)
-}
-
-// cliAlias asks the real AWS CLI which version an alias is on.
-func (s *shop) cliAlias(t *testing.T, function, alias string) string {
-	t.Helper()
-	var answer struct{ FunctionVersion string }
-	out := s.CLI(t, "lambda", "get-alias", "--function-name", function, "--name", alias)
-	must(t, json.Unmarshal([]byte(out), &answer))
-	return answer.FunctionVersion
 }

@@ -50,7 +50,7 @@ type warmerEvent struct {
 // same time reach other instances.
 const (
 	warmerType  = "warmer"
-	warmerDelay = 75 // ms
+	warmerDelay = 75              // ms
 	warmerLimit = 5 * time.Minute // until the next events are sent
 )
 
