@@ -161,17 +161,3 @@ func (l gatedListener) Accept() (net.Conn, error) {
 		return &pacedConn{Conn: c, pace: l.pace, leave: leave}, nil
 	}
 }
-
-// plainListener returns connections for HTTP/1.
-type plainListener struct {
-	gatedListener
-	edge *Edge
-}
-
-func (l plainListener) Accept() (net.Conn, error) {
-	c, err := l.gatedListener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return plainConn{&http1Conn{Conn: c, hits: hitConn{edge: l.edge, protocol: "HTTP/1.1", addr: c.RemoteAddr()}}}, nil
-}

@@ -33,22 +33,26 @@ func listenTLS(ln net.Listener, e *Edge) *secureListener {
 
 // acceptLoop runs until the listener fails, as it does after Close.
 func (l *secureListener) acceptLoop() {
+	l.cancel(acceptConns(l.ctx, l.Listener, func(c net.Conn) { l.running.Go(func() { l.handshakeConn(c) }) }))
+}
+
+// acceptConns accepts connections as net/http does, until the listener fails, and returns why.
+func acceptConns(ctx context.Context, ln net.Listener, handle func(net.Conn)) error {
 	var pause time.Duration
 	for {
-		c, err := l.Listener.Accept()
+		c, err := ln.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			l.running.Go(func() { l.handshakeConn(c) })
+			handle(c)
 		case isTemporary(err):
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
 			select {
-			case <-l.ctx.Done():
+			case <-ctx.Done():
 			case <-time.After(pause):
 			}
 		default:
-			l.cancel(err)
-			return
+			return err
 		}
 	}
 }

@@ -40,7 +40,7 @@ const (
 func (c *http1Conn) Read(p []byte) (int, error) {
 	for {
 		first := c.atRequest()
-		n, err := c.Conn.Read(p)
+		n, err := c.readOctets(p)
 		if first && n > 0 {
 			var failed error
 			if n, failed = c.answerHits(p[:n]); failed != nil {
@@ -52,6 +52,17 @@ func (c *http1Conn) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+func (c *http1Conn) readOctets(p []byte) (int, error) {
+	if len(c.begun) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.begun)
+	if c.begun = c.begun[n:]; len(c.begun) == 0 {
+		c.begun = nil
+	}
+	return n, nil
 }
 
 // atRequest reports whether the next octet is the first of a request.
@@ -193,8 +204,8 @@ func (c *http1Conn) writeHit(h *hit, now time.Time) error {
 	return err
 }
 
-// newcomers are connections that had only hits. net/http takes them for new, and when it shuts down
-// it would wait five seconds for their first request.
+// newcomers are connections that wait for their first request or had only hits. net/http does not know
+// them, or takes them for new, and when it shuts down it would wait five seconds for their first request.
 type newcomers struct {
 	mu      sync.Mutex
 	conns   map[*http1Conn]struct{}

@@ -3,6 +3,7 @@ package edge
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -64,4 +65,38 @@ func TestStoredPages_Memory(t *testing.T) {
 		t.Errorf("%.3f × their octets, and %.3f × after a hit", stored, sent)
 	}
 	runtime.KeepAlive(store)
+}
+
+// A connection that had only hits waits without net/http's buffers, and its goroutine with a small stack.
+func TestWaitingConnection_Memory(t *testing.T) {
+	const conns = 500
+	e := start(t, Config{MaxConnectionsPerClient: 2 * conns})
+	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"})}})
+	inUse := func() int64 {
+		heap := heapInUse()
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return heap + int64(stats.StackInuse)
+	}
+	answer := make([]byte, 4096)
+	open := func() net.Conn {
+		c, err := net.Dial("tcp", e.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, plainHit)
+		if n, err := c.Read(answer); err != nil || !strings.HasSuffix(string(answer[:n]), "hello") {
+			t.Fatalf("%q, %v", answer[:n], err)
+		}
+		return c
+	}
+	open()
+	before := inUse()
+	for range conns {
+		open()
+	}
+	if each := (inUse() - before) / conns; each > 9<<10 { // both ends are in this process
+		t.Errorf("%d octets for each connection that waits", each)
+	}
 }

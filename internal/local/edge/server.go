@@ -71,7 +71,7 @@ const maxStreams = 128
 // Serve answers connections of ln, in plain HTTP/1.1, until Shutdown; then it returns nil, while
 // requests may still be under way. It can be called for several listeners.
 func (e *Edge) Serve(ln net.Listener) error {
-	err := e.server.Serve(plainListener{e.gateListener(ln), e})
+	err := e.server.Serve(listenHits(e.gateListener(ln), e))
 	if err != nil && !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve sites on %s: %w", ln.Addr(), err)
 	}
