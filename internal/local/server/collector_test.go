@@ -3,6 +3,8 @@ package server
 import (
 	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestPercentFor(t *testing.T) {
@@ -29,7 +31,9 @@ func TestPercentFor(t *testing.T) {
 // The collector is adjusted after each cycle, as long as it is not stopped.
 func TestCollector_FollowsTheHeap(t *testing.T) {
 	set := make(chan int, 16)
-	c := &collector{set: func(percent int) int { set <- percent; return 0 }, last: defaultPercent}
+	quiet := time.NewTimer(time.Hour)
+	defer quiet.Stop()
+	c := &collector{set: func(percent int) int { set <- percent; return 0 }, read: readHeap, last: defaultPercent, quiet: quiet}
 	c.arm()
 	body := make([]byte, 256<<20)
 	runtime.GC()
@@ -45,4 +49,40 @@ func TestCollector_FollowsTheHeap(t *testing.T) {
 		}
 	}
 	c.stopped.Store(true)
+}
+
+// Memory that the heap does not need is returned once there was no cycle for a while.
+func TestCollector_ReturnsMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const mb = 1 << 20
+		returned, heap := 0, heapSizes{live: 160 * mb, scanned: 16 * mb, held: 200 * mb}
+		c := &collector{set: func(int) int { return 0 }, read: func() heapSizes { return heap }, last: defaultPercent}
+		c.release = func() {
+			returned++
+			heap.held = heap.live
+			c.adjust()
+		}
+		c.quiet = time.AfterFunc(quietTime, c.tidy)
+		for range 10 {
+			time.Sleep(quietTime - time.Second)
+			c.adjust() // a cycle
+		}
+		if returned != 0 {
+			t.Errorf("returned %d times while the collector was busy", returned)
+		}
+		time.Sleep(10 * quietTime)
+		if returned != 1 {
+			t.Errorf("returned %d times, want once", returned)
+		}
+		heap.held += 9 * mb // a little garbage
+		c.adjust()
+		time.Sleep(10 * quietTime)
+		heap.held += 9 * mb
+		c.stopped.Store(true)
+		c.adjust()
+		time.Sleep(10 * quietTime)
+		if returned != 1 {
+			t.Errorf("returned %d times for little, or after the end", returned)
+		}
+	})
 }
