@@ -231,6 +231,10 @@ func FuzzHits(f *testing.F) {
 	}
 	hits, plain := twins(f)
 	f.Fuzz(func(t *testing.T, octets []byte, cut uint16) {
+		// Of a client that leaves within four octets of a request, net/http answers the first request with 400 and no other.
+		if end := bytes.LastIndex(octets, []byte("\n\r\n")); end >= 0 && len(octets)-end-3 < 4 && len(octets)-end > 3 {
+			return
+		}
 		at := min(int(cut), len(octets))
 		wantSameAnswers(t, hits, plain, []string{string(octets[:at]), string(octets[at:])}, false)
 	})
