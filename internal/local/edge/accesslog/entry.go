@@ -71,7 +71,8 @@ func (r *Repeats) updateHost(e *Entry) {
 	o := &r.of
 	o.Project, o.Deployment, o.Function, o.Cache, o.Method = e.Project, e.Deployment, e.Function, e.Cache, e.Method
 	o.Host = strings.Clone(e.Host)
-	b := append(r.front[:0], '"')
+	b := r.front[:0]
+	b = append(b, '"')
 	b = appendText(b, "project", e.Project)
 	b = appendText(b, "deployment", e.Deployment)
 	b = appendText(b, "function", e.Function)
@@ -93,7 +94,8 @@ func (r *Repeats) updatePath(e *Entry) {
 	b = strconv.AppendInt(b, int64(e.Status), 10)
 	b = append(b, `,"octets":`...)
 	b = strconv.AppendInt(b, e.Octets, 10)
-	r.front = append(b, `,"seconds":`...)
+	b = append(b, `,"seconds":`...)
+	r.front = b
 }
 
 // appendTo appends the line to b. It reads the clock of the entry, its ids, and what update has encoded.
