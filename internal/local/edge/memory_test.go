@@ -96,7 +96,7 @@ func TestWaitingConnection_Memory(t *testing.T) {
 	for range conns {
 		open()
 	}
-	if each := (inUse() - before) / conns; each > 9<<10 { // both ends are in this process
+	if each := (inUse() - before) / conns; each > 12<<10 { // both ends are in this process
 		t.Errorf("%d octets for each connection that waits", each)
 	}
 }

@@ -56,7 +56,7 @@ func (l *hitListener) serveHits(c *http1Conn) {
 			l.edge.newcomers.removeConn(c)
 		}
 	}()
-	if socket, ok := c.socket(); ok && !l.edge.noHits {
+	if socket, ok := c.socket(); ok {
 		if err := c.awaitOther(socket); err != nil {
 			_ = c.Close()
 			l.edge.newcomers.removeConn(c)

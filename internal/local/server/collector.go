@@ -41,7 +41,7 @@ const (
 	restShare = 8
 	// quietTime is how long there is no cycle before memory is returned.
 	quietTime = 4 * time.Second
-	// leastReturned is worth a cycle.
+	// leastReturned is worth a cycle of a small heap; what a cycle costs follows what it scans.
 	leastReturned = 4 << 20
 )
 
@@ -89,7 +89,7 @@ func (c *collector) adjust() {
 // tidy returns memory to the system, if there is enough. That runs a cycle, after which it looks again.
 func (c *collector) tidy() {
 	heap := c.read()
-	if heap.held > heap.live+max(heap.live/16, leastReturned) && !c.stopped.Load() {
+	if heap.held > heap.live+max(heap.scanned/16, leastReturned) && !c.stopped.Load() {
 		c.release()
 	}
 }

@@ -74,10 +74,10 @@ func TestCollector_ReturnsMemory(t *testing.T) {
 		if returned != 1 {
 			t.Errorf("returned %d times, want once", returned)
 		}
-		heap.held += 9 * mb // a little garbage
+		heap.held += 3 * mb // a little garbage
 		c.adjust()
 		time.Sleep(10 * quietTime)
-		heap.held += 9 * mb
+		heap.held += 3 * mb
 		c.stopped.Store(true)
 		c.adjust()
 		time.Sleep(10 * quietTime)
