@@ -182,10 +182,10 @@ func (c *crowd) spin() {
 			left = append(left, p)
 			continue
 		}
-		if waits := &c.waits; p.io > 0 {
+		if p.io > 0 {
 			c.waited = append(c.waited, time.Since(p.came))
 		} else {
-			*waits = append(*waits, time.Since(p.came))
+			c.waits = append(c.waits, time.Since(p.came))
 		}
 		c.releaseProcess(p.turn)
 	}
