@@ -15,6 +15,7 @@ const (
 	shrink      = 0.8 // of the window, by each report of a loop that is late
 	grow        = 8   // by this part of it at each report of one that is not
 	queueWithin = 2 * time.Second
+	waitAtMost  = 2 * queueWithin
 	knownAfter  = time.Second // for how long a loop has to be busy until its rate counts: code that has just been loaded is slow
 	rateWeight  = 0.3         // of beatEvery in the rate of answers
 )
@@ -105,16 +106,17 @@ func (p *Pool) queueLimit() int {
 	return min(p.spec.Queue, max(able*p.spec.Concurrency, int(rate*queueWithin.Seconds())))
 }
 
-// trimQueue refuses the latest of those that wait in vain: they came when it was not known yet how long the queue
-// takes. Suspects wait for something else. Callers hold mu.
-func (p *Pool) trimQueue() {
+// trimQueue refuses those that wait in vain while all processes are busy: the latest, which came when it was not known
+// yet how long the queue takes, and those that have waited for too long because it takes longer than it did.
+// Suspects wait for something else. Callers hold mu.
+func (p *Pool) trimQueue(now time.Time) {
 	limit := p.queueLimit()
-	if len(p.waiters) <= limit {
+	if limit == p.spec.Queue || len(p.waiters) == 0 {
 		return
 	}
 	var left []*waiter
 	for i, w := range p.waiters {
-		if i < limit || w.suspect {
+		if i < limit && now.Sub(w.since) <= waitAtMost || w.suspect {
 			left = append(left, w)
 			continue
 		}

@@ -49,6 +49,7 @@ type Pool struct {
 // waiter is a request in the queue. Its channel has room for the one answer it receives.
 type waiter struct {
 	suspect bool // waits for a process aside
+	since   time.Time
 	answer  chan grant
 }
 

@@ -99,7 +99,7 @@ func (p *Pool) enqueueRequest(suspect bool) (*waiter, error) {
 	if len(p.waiters) >= p.queueLimit() {
 		return nil, p.errCrowded(len(p.waiters))
 	}
-	w := &waiter{suspect: suspect, answer: make(chan grant, 1)}
+	w := &waiter{suspect: suspect, since: time.Now(), answer: make(chan grant, 1)}
 	p.waiters = append(p.waiters, w)
 	p.scaleUp()
 	return w, nil

@@ -124,7 +124,7 @@ func (p *Pool) noteLoad(pr *process, r pace) {
 	pr.loop.note(now, r)
 	pr.congestion.note(r, pr.inFlight, pr.taken, p.spec.Concurrency)
 	p.serveQueue()
-	p.trimQueue()
+	p.trimQueue(now)
 	if p.closed || p.draining || p.starting > 0 {
 		return
 	}
