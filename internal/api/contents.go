@@ -27,7 +27,7 @@ func (s *server) getContents(ctx context.Context, in *InDeployment) (*body[wire.
 	}
 	out := wire.Contents{
 		Functions: make([]wire.FunctionContents, len(inv.Functions)), Routes: make([]wire.RouteContents, len(inv.Routes)),
-		StaticFiles: inv.Static.Files, StaticBytes: inv.Static.Bytes,
+		Bytes: inv.All.Bytes, StaticFiles: inv.Static.Files, StaticBytes: inv.Static.Bytes,
 	}
 	for i, f := range inv.Functions {
 		out.Functions[i] = wire.FunctionContents{Name: f.Name, Runtime: "nodejs", Files: f.Files, Bytes: f.Bytes}

@@ -86,7 +86,6 @@ type deploymentPage struct {
 	Project wire.Project
 	wire.Deployment
 	Steps   []stepRow
-	Size    int64
 	May     bool
 	HasLog  bool
 	IsEnded bool
@@ -118,9 +117,6 @@ func showDeployment(r request, p wire.Project) (view, error) {
 		return view{}, err
 	}
 	page.Steps = stepsOf(events)
-	if changes, err := r.api.Changes(r.Context(), p.Slug, id, id); err == nil { // the page is useful without its size
-		page.Size = changes.Size
-	}
 	contents, err := r.api.Contents(r.Context(), p.Slug, id)
 	if err == nil {
 		page.Contents = &contents

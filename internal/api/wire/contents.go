@@ -4,6 +4,7 @@ package wire
 type Contents struct {
 	Functions   []FunctionContents `json:"functions" nullable:"false"`
 	Routes      []RouteContents    `json:"routes" nullable:"false" doc:"By path"`
+	Bytes       int64              `json:"bytes" doc:"Of all files"`
 	StaticFiles int                `json:"staticFiles" doc:"Files that are served as they are"`
 	StaticBytes int64              `json:"staticBytes"`
 }

@@ -24,6 +24,7 @@ type Inventory struct {
 	Functions []SizedFunction // in Parse's order
 	Routes    []SizedRoute    // by path
 	Static    Sum             // files that are served as they are
+	All       Sum             // all files, the incremental cache too
 }
 
 // Sum counts files.
@@ -64,6 +65,7 @@ func TakeInventory(files iter.Seq[Sized]) Inventory {
 	inv := Inventory{Functions: sizeFunctions(all)}
 	routes := map[string]*SizedRoute{}
 	for _, f := range all {
+		inv.All.add(f.Size)
 		switch name, below, _ := strings.Cut(f.Path, "/"); {
 		case name == assetsDir && IsPublic(below):
 			inv.Static.add(f.Size)

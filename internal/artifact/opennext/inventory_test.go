@@ -35,6 +35,9 @@ func TestTakeInventory_NamesRoutesAsFoldersDo(t *testing.T) {
 	if inv.Static != (sum{2, 30}) {
 		t.Errorf("static files: %+v", inv.Static)
 	}
+	if inv.All.Files != 27 || inv.All.Bytes < 500 {
+		t.Errorf("all files: %+v", inv.All)
+	}
 	names := map[string]int64{}
 	for _, f := range inv.Functions {
 		names[f.Name] = f.Bytes
