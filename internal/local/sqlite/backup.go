@@ -66,7 +66,9 @@ func (b Backups) List() ([]anchor.Backup, error) {
 		})
 	}
 	// Copies of one millisecond differ by their numbers.
-	slices.SortFunc(all, func(a, b anchor.Backup) int { return cmp.Or(cmp.Compare(b.MadeAt, a.MadeAt), cmp.Compare(b.Name, a.Name)) })
+	slices.SortFunc(all, func(a, b anchor.Backup) int {
+		return cmp.Or(cmp.Compare(b.MadeAt, a.MadeAt), cmp.Compare(b.Name, a.Name))
+	})
 	return all, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/local/sqlite"
@@ -151,6 +152,12 @@ func TestStore_Backup_KeepsTheNewest(t *testing.T) {
 	must(t, err)
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("the copy has the mode %v", info.Mode())
+	}
+	must(t, os.WriteFile(filepath.Join(string(backups), "before-upgrade-from-schema-1.db"), []byte("x"), 0o600))
+	must(t, os.Chtimes(filepath.Join(string(backups), "before-upgrade-from-schema-1.db"), time.Unix(1, 0), time.Unix(1, 0)))
+	list, err := backups.List()
+	if err != nil || len(list) != 3 || list[0].Name != "records-000004.db" || list[0].Bytes == 0 || !list[2].Upgrade || list[2].MadeAt != 1000 {
+		t.Errorf("the list is %+v, %v", list, err)
 	}
 	known, err := sqlite.Inspect(t.Context(), newest)
 	if err != nil || len(known.Deployments) != 3 {
