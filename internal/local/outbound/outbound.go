@@ -27,7 +27,7 @@ const (
 	maxAnswer, maxReason = 64 << 10, 200
 )
 
-// Client sends messages. The zero value trusts the certificates of the system and gives an attempt Timeout.
+// Client sends messages. The zero value trusts the certificates of the system and bounds an attempt by Timeout.
 type Client struct {
 	HTTP    *http.Client  // of New
 	Timeout time.Duration // of one attempt
