@@ -155,13 +155,13 @@ func newCookie(name, value string, secure bool, life time.Duration) *http.Cookie
 
 // isVisitor reports whether a request has the cookie of a session that lasts, of somebody who may see the previews.
 func (g *gate) isVisitor(r *http.Request, secure bool) (bool, error) {
-	c, err := r.Cookie(cookieNamed(visitCookie, secure))
-	var v visit
-	if err != nil || !g.SignIn || !g.open(g.project, "visit", c.Value, &v) ||
-		v.Host != strings.ToLower(r.Host) || !g.now().Before(time.Unix(v.Until, 0)) {
-		return false, nil
+	for _, c := range r.CookiesNamed(cookieNamed(visitCookie, secure)) {
+		var v visit
+		if g.SignIn && g.open(g.project, "visit", c.Value, &v) && v.Host == strings.ToLower(r.Host) && g.now().Before(time.Unix(v.Until, 0)) {
+			return g.people(r.Context(), v.Session, g.project)
+		}
 	}
-	return g.people(r.Context(), v.Session, g.project)
+	return false, nil
 }
 
 // sendToSignIn lets a browser sign in, after which it comes back. nonce is the one that it has, if any.

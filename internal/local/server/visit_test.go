@@ -42,7 +42,7 @@ func (b browser) signIn(secret string) string {
 	if res.StatusCode != http.StatusSeeOther {
 		b.Fatalf("signing in answers %d", res.StatusCode)
 	}
-	return b.dashboard[:strings.Index(b.dashboard, "/dashboard")] + res.Header.Get("Location")
+	return strings.TrimSuffix(b.dashboard, "/dashboard") + res.Header.Get("Location")
 }
 
 func (b browser) open(at string) *http.Response {
