@@ -64,7 +64,7 @@ func (i invoker) get(t *testing.T, path string) (page, error) {
 func streamed(payload []byte) (page, error) {
 	var text string
 	if err := json.Unmarshal(payload, &text); err != nil {
-		return page{}, fmt.Errorf("the answer is no text: %w: %.200s", err, payload)
+		return page{}, fmt.Errorf("the answer is not text: %w: %.200s", err, payload)
 	}
 	head, body, ok := strings.Cut(text, strings.Repeat("\x00", 8))
 	if !ok {
@@ -75,7 +75,7 @@ func streamed(payload []byte) (page, error) {
 		Headers    map[string]any
 	}
 	if err := json.Unmarshal([]byte(head), &prelude); err != nil {
-		return page{}, fmt.Errorf("the prelude is no JSON: %w: %.200s", err, head)
+		return page{}, fmt.Errorf("the prelude is not JSON: %w: %.200s", err, head)
 	}
 	p := page{Status: prelude.StatusCode, Header: http.Header{}, Body: body}
 	for name, value := range prelude.Headers {

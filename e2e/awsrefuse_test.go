@@ -90,7 +90,7 @@ func TestRefusalsOnAWS(t *testing.T) {
 			}
 		})
 	}
-	t.Run("once it has the permission it goes on", func(t *testing.T) {
+	t.Run("once it has the permission it continues", func(t *testing.T) {
 		next := a.deploy(small.Write(t), "shop")
 		a.wantLive(t, "shop", next.DeploymentID)
 	})

@@ -194,7 +194,7 @@ func TestBrowser(t *testing.T) {
 	b.do("go home", chromedp.Click(`header a[href="/"]`), chromedp.WaitVisible(card))
 	a.deploy(variant(t, 2), "shop")
 
-	t.Run("an open tab goes on after a deploy", func(t *testing.T) {
+	t.Run("an open tab continues after a deploy", func(t *testing.T) {
 		b.t = t
 		b.do("click a product", chromedp.Click(card), chromedp.WaitVisible(product))
 		b.do("add another", chromedp.Click(`form.buy button`), chromedp.WaitVisible(`[data-cart-slug="`+slug+`"][data-cart-count="2"]`))

@@ -51,7 +51,7 @@ func TestIncrementalCache(t *testing.T) {
 			}
 		}
 	})
-	t.Run("revalidatePath renders a page anew", func(t *testing.T) {
+	t.Run("revalidatePath renders a page again", func(t *testing.T) {
 		before := s.get("/").want(t, 200).find(t, renderedAt)
 		s.post("/api/revalidate?path=/", "").want(t, 200)
 		eventually(t, "the home page is rendered again", func() bool {

@@ -130,7 +130,7 @@ func (s *Service) ConfirmPassword(ctx context.Context, by Actor, id, code string
 	}
 	var made setup
 	if err := json.Unmarshal(one.state, &made); err != nil || one.origin != "password" {
-		return anchor.Invalid("unknown_ceremony", "this is no setup of a password").Hintf("Set the password again.")
+		return anchor.Invalid("unknown_ceremony", "this is not a setup of a password").Hintf("Set the password again.")
 	}
 	step, ok := s.stepOf(made.Secret, code, 0)
 	if !ok {

@@ -454,7 +454,7 @@ func call(t *testing.T, base, method, path, token, body string, header http.Head
 	a := answer{status: res.StatusCode, header: res.Header, body: string(read)}
 	if res.Header.Get("Content-Type") == "application/problem+json" {
 		if err := json.Unmarshal(read, &a.problem); err != nil {
-			t.Fatalf("the problem is no JSON: %s", read)
+			t.Fatalf("the problem is not JSON: %s", read)
 		}
 	}
 	return a

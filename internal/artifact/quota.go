@@ -21,7 +21,7 @@ type unowned struct {
 }
 
 // reserveBytes counts a content before it is read. A TooLarge error means that it exceeds a limit; 0
-// is no limit.
+// means no limit.
 func (u *unowned) reserveBytes(size, limit int64, files int) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()

@@ -23,7 +23,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/release"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // The budget of a rollback of a project with two functions, records included.
 const (

@@ -18,12 +18,12 @@ type note struct {
 	Distribution string `json:"distribution"` // id
 	Store        string `json:"store"`        // ARN of the KeyValueStore
 	Domain       string `json:"domain,omitempty"`
-	// ETag is that of the store after the last write that is no part of a switch. It spares a switch
+	// ETag is that of the store after the last write that is not part of a switch. It spares a switch
 	// the call that reads it; when something wrote since, the switch takes three calls more.
 	ETag string `json:"etag,omitempty"`
 }
 
-// parseNote reports false for a text that is no note.
+// parseNote reports false for a text that is not a note.
 func parseNote(text string) (n note, ok bool) {
 	err := json.Unmarshal([]byte(text), &n)
 	return n, err == nil && n.Slug != "" && n.Store != ""
@@ -53,7 +53,7 @@ func (p *Platform) readNote(ctx context.Context, id anchor.ProjectID) note {
 	return n
 }
 
-// noteETag notes the ETag of the project's store after a change that is no part of a switch, if the
+// noteETag notes the ETag of the project's store after a change that is not part of a switch, if the
 // project has a note of this store. A failure costs the next switch calls, nothing else.
 func (p *Platform) noteETag(ctx context.Context, id anchor.ProjectID) {
 	arn, etag := p.front.ETag(id)

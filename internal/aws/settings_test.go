@@ -54,7 +54,7 @@ func TestSettings_FollowProjectAndFile(t *testing.T) {
 	must(t, s.store.SetProjectSettings(t.Context(), s.project.ID, anchor.Settings{Tags: map[string]string{"Cost": "7"}}))
 	s.Wire.Break(awstest.Fault{Operation: "Lambda.TagResource", Status: 403, Code: "AccessDeniedException"})
 	if err := s.platform.ApplySettings(t.Context(), s.project.ID, false); err == nil || record().Failure == "" {
-		t.Errorf("a refused call is no failure: %v, %+v", err, record())
+		t.Errorf("a refused call is not a failure: %v, %+v", err, record())
 	}
 	s.Wire.Mend()
 	must(t, s.platform.ApplySettings(t.Context(), s.project.ID, false))

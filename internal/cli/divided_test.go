@@ -27,7 +27,7 @@ func TestDivided(t *testing.T) {
 	}
 }
 
-// TestEnding_TrafficDoesNotFollow: a deployment that is live in the records only is no success.
+// TestEnding_TrafficDoesNotFollow: a deployment that is live in the records only is not a success.
 func TestEnding_TrafficDoesNotFollow(t *testing.T) {
 	d := wire.Deployment{Deployment: anchor.Deployment{ID: "d1", Status: anchor.Deployed}}
 	if err := endingError(d); err != nil {

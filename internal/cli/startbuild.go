@@ -104,7 +104,7 @@ func (s *shell) followBuild(ctx context.Context, c *client.Client, project strin
 const drainLog = 20 * time.Second
 
 // showBuildLog shows what the build prints until end is called, which returns its last lines. With
-// wait it first waits for the output to be complete. A server that has no output is no error: the
+// wait it first waits for the output to be complete. A server that has no output is not an error: the
 // events show how the build ends.
 func (s *shell) showBuildLog(ctx context.Context, c *client.Client, project string, id anchor.DeploymentID, p *progress) (end func(wait bool) []string) {
 	ctx, stop := context.WithCancel(ctx)

@@ -30,14 +30,14 @@ func TestDeploy_AsksForProject(t *testing.T) {
 		project string // that the folder is tied to, "" for none
 		says    string
 	}{
-		"Enter":             {typed: "\n", says: "already a project shop"},
-		"the end of input":  {typed: "", says: "nothing was deployed"},
-		"an existing slug":  {typed: "shop\n", project: "shop"},
-		"a new slug":        {typed: " other \n", project: "other"},
-		"what is no slug":   {typed: "Not A Slug\n", says: "cannot be a project's slug"},
-		"a slug of spaces":  {typed: "   \n", says: "nothing was deployed"},
-		"no line at all":    {typed: "third", project: "third"},
-		"a name with a dot": {typed: "a.b\n", says: "cannot be a project's slug"},
+		"Enter":              {typed: "\n", says: "already a project shop"},
+		"the end of input":   {typed: "", says: "nothing was deployed"},
+		"an existing slug":   {typed: "shop\n", project: "shop"},
+		"a new slug":         {typed: " other \n", project: "other"},
+		"what is not a slug": {typed: "Not A Slug\n", says: "cannot be a project's slug"},
+		"a slug of spaces":   {typed: "   \n", says: "nothing was deployed"},
+		"no line at all":     {typed: "third", project: "third"},
+		"a name with a dot":  {typed: "a.b\n", says: "cannot be a project's slug"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv("ANCHOR_URL", apitest.Serve(t, apitest.New(t, apitest.Options{}).Services(), api.Options{}, nil))

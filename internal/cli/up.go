@@ -206,7 +206,7 @@ func checkQuotas(q server.Quotas) error {
 
 func (s *shell) printReady(r server.Ready) {
 	if s.json {
-		_ = s.printDocument(r) // a closed stdout is no reason to stop serving
+		_ = s.printDocument(r) // a closed stdout is not a reason to stop serving
 		return
 	}
 	fmt.Fprintf(s.Out, "%s Anchor is up\n\n", s.paintText(green, "✓"))

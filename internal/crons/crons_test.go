@@ -269,7 +269,7 @@ func TestPause_RunsNothingAndRecordsNothing(t *testing.T) {
 	f.wantAsked("v1 /hourly")
 }
 
-// A cron that a deployment lacks begins anew when a later one has it.
+// A cron that a deployment lacks begins again when a later one has it.
 func TestTick_CronThatComesBack(t *testing.T) {
 	f := newFixture(t)
 	f.release("v1", hourly)

@@ -199,7 +199,7 @@ func roleText(r anchor.Role) string {
 	return string(r)
 }
 
-// bytesAsMiB and thousandths fill the form of the limits; "" is no limit.
+// bytesAsMiB and thousandths fill the form of the limits; "" means no limit.
 func bytesAsMiB(n int64) string { return numberOrNone(float64(n) / (1 << 20)) }
 
 func thousandths(n int64) string { return numberOrNone(float64(n) / 1000) }

@@ -198,7 +198,7 @@ func TestEnv_ForBuild_OneActionsKeyForEachProject(t *testing.T) {
 	}
 	key := keyOf(p)
 	if raw, err := base64.StdEncoding.DecodeString(key); err != nil || len(raw) != 32 {
-		t.Errorf("%q is no AES-256 key in base64: %v", key, err)
+		t.Errorf("%q is not an AES-256 key in base64: %v", key, err)
 	}
 	if again := keyOf(p); again != key {
 		t.Errorf("it is %q and then %q", key, again)

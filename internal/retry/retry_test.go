@@ -18,13 +18,13 @@ func TestDo(t *testing.T) {
 		calls int
 		want  error
 	}{
-		"at once":                {nil, 1, nil},
-		"after two":              {[]error{Again(errBusy), Again(errBusy)}, 3, nil},
-		"not marked":             {[]error{final}, 1, final},
-		"not marked, later":      {[]error{Again(errBusy), final}, 2, final},
-		"until the last call":    {[]error{Again(errBusy), Again(errBusy), Again(errBusy), Again(errBusy)}, 4, errBusy},
-		"success at last":        {[]error{Again(errBusy), Again(errBusy), Again(errBusy)}, 4, nil},
-		"nil marked is no error": {[]error{Again(nil)}, 1, nil},
+		"at once":                    {nil, 1, nil},
+		"after two":                  {[]error{Again(errBusy), Again(errBusy)}, 3, nil},
+		"not marked":                 {[]error{final}, 1, final},
+		"not marked, later":          {[]error{Again(errBusy), final}, 2, final},
+		"until the last call":        {[]error{Again(errBusy), Again(errBusy), Again(errBusy), Again(errBusy)}, 4, errBusy},
+		"success at last":            {[]error{Again(errBusy), Again(errBusy), Again(errBusy)}, 4, nil},
+		"nil marked is not an error": {[]error{Again(nil)}, 1, nil},
 	} {
 		t.Run(what, func(t *testing.T) {
 			calls := 0

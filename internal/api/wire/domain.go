@@ -40,7 +40,7 @@ type Domain struct {
 	Records         []anchor.DNSRecord `json:"records" nullable:"false" doc:"What proves the name; each of these is needed"`
 
 	Diagnosis *domains.Diagnosis `json:"diagnosis,omitempty" doc:"How the DNS stands now; not in lists"`
-	Note      string             `json:"note,omitempty" doc:"What was made of an input that was no plain name"`
+	Note      string             `json:"note,omitempty" doc:"What was made of an input that was not a plain name"`
 	Warnings  []string           `json:"warnings,omitempty"`
 }
 

@@ -63,7 +63,7 @@ func TestUnpack_RestartsBrokenDownloads(t *testing.T) {
 		must(t, err)
 		wire.cut.Store(1000)
 		if _, err = w.open(t).Import(t.Context(), newID(), at); err == nil {
-			t.Errorf("%s: an import whose downloads all break is no error", at)
+			t.Errorf("%s: an import whose downloads all break is not an error", at)
 		}
 	}
 }

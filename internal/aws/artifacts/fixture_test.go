@@ -132,7 +132,7 @@ func must(t *testing.T, err error) {
 func wantCode(t *testing.T, err error, code string) {
 	t.Helper()
 	if anchor.CodeOf(err) != code {
-		t.Fatalf("gives %v (code %q), want the code %q", err, anchor.CodeOf(err), code)
+		t.Fatalf("returns %v (code %q), want the code %q", err, anchor.CodeOf(err), code)
 	}
 	if anchor.HintOf(err) == "" {
 		t.Errorf("%v does not say what to do", err)

@@ -9,7 +9,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/awstest"
 )
 
-var update = flag.Bool("update", false, "write testdata/calls.golden anew")
+var update = flag.Bool("update", false, "rewrite testdata/calls.golden")
 
 // TestCalls compares the number of AWS calls of every operation with a golden file.
 func TestCalls(t *testing.T) {

@@ -179,7 +179,7 @@ func TestSeed_KeepsAppWrites(t *testing.T) {
 	s := newStand(t, awstest.Shared(t))
 	a := s.unstored(t, tagged(3))
 	s.seed(t, a)
-	s.write(t, assetsBucket, cached(a, "one/index.cache"), "rendered anew")
+	s.write(t, assetsBucket, cached(a, "one/index.cache"), "rendered again")
 	must(t, s.deleteKey(t, cached(a, "one/page-0001.cache")))
 	_, err := s.tags().PutItem(t.Context(), &dynamodb.PutItemInput{TableName: sdk.String(table(a)), Item: map[string]types.AttributeValue{
 		"tag": text("one/t1"), "path": text("one/p1"), "revalidatedAt": &types.AttributeValueMemberN{Value: "1700000000000"},
@@ -191,7 +191,7 @@ func TestSeed_KeepsAppWrites(t *testing.T) {
 	if got := calls(); len(got) != 1 {
 		t.Errorf("seeding again calls\n%s", tally(got))
 	}
-	if got := s.read(t, cached(a, "one/index.cache")); got != "rendered anew" {
+	if got := s.read(t, cached(a, "one/index.cache")); got != "rendered again" {
 		t.Errorf("the entry is %q", got)
 	}
 	if got := s.row(t, a, "one/t1", "one/p1"); got != "1700000000000" {
@@ -207,12 +207,12 @@ func TestSeed_NeverOverwritesEntry(t *testing.T) {
 	a := s.unstored(t, tagged(1))
 	// The list does not contain it, because it was written later.
 	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.PutObject", Nth: 1, Do: func() {
-		s.write(t, assetsBucket, cached(a, "one/index.cache"), "rendered anew")
-		s.write(t, assetsBucket, cached(a, "one/page-0000.cache"), "rendered anew")
+		s.write(t, assetsBucket, cached(a, "one/index.cache"), "rendered again")
+		s.write(t, assetsBucket, cached(a, "one/page-0000.cache"), "rendered again")
 	}})
 	s.seed(t, a)
 	for _, name := range []string{"one/index.cache", "one/page-0000.cache"} {
-		if got := s.read(t, cached(a, name)); got != "rendered anew" {
+		if got := s.read(t, cached(a, name)); got != "rendered again" {
 			t.Errorf("%s is %q", name, got)
 		}
 	}

@@ -31,7 +31,7 @@ func TestCodes(t *testing.T) {
 	}
 	for _, code := range []string{"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden"} {
 		if !awserr.Denied(answered("S3", "HeadObject", code, "")) {
-			t.Errorf("%s is no denial", code)
+			t.Errorf("%s is not a denial", code)
 		}
 	}
 }

@@ -31,14 +31,14 @@ func TestOnMoto(t *testing.T) {
 	cloud.Wire.Break(awstest.Fault{Operation: "ACM.RequestCertificate", Nth: 1, After: true})
 	c, err := d.Ensure(t.Context(), h)
 	if err != nil || c.Status != anchor.CertPending || c.Validation == nil || c.Validation.Type != "CNAME" {
-		t.Fatalf("it gives %+v, %v", c, err)
+		t.Fatalf("it returns %+v, %v", c, err)
 	}
 	if n := count(t, cloud); n != 1 {
 		t.Errorf("there are %d certificates", n)
 	}
 	again, err := d.Ensure(t.Context(), h)
 	if err != nil || again.ARN != c.ARN {
-		t.Errorf("without its ARN in the record it gives %+v, %v", again, err)
+		t.Errorf("without its ARN in the record it returns %+v, %v", again, err)
 	}
 	h.CertificateARN, h.DNSValidation = c.ARN, c.Validation
 	for deadline := time.Now().Add(time.Minute); c.Status != anchor.CertIssued; {
@@ -57,7 +57,7 @@ func TestOnMoto(t *testing.T) {
 		chain, private := ca.issue(key, time.Now().Add(time.Duration(10+i)*time.Hour), "own.example.com")
 		c, err := d.Import(t.Context(), own, chain, private)
 		if err != nil || own.CertificateARN != "" && own.CertificateARN != c.ARN {
-			t.Fatalf("it gives %+v, %v", c, err)
+			t.Fatalf("it returns %+v, %v", c, err)
 		}
 		own.CertificateARN = c.ARN
 	}

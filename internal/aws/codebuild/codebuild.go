@@ -100,7 +100,7 @@ func (b Builder) cacheOf(p anchor.ProjectID) *types.ProjectCache {
 // CachePrefix begins the keys of the caches of builds.
 const CachePrefix = "build-cache/"
 
-// Cancel stops the build of a deployment. A build that has ended, or never started, is no error.
+// Cancel stops the build of a deployment. A build that has ended, or never started, is not an error.
 func (b Builder) Cancel(ctx context.Context, id anchor.DeploymentID) error {
 	n, err := b.note(ctx, id)
 	if err != nil || n.Build == "" {

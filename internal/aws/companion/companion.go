@@ -32,7 +32,7 @@ const packed = "program/anchor-aws.gz"
 // Exec replaces this process with the aws program, which gets args (the first is the program's
 // name), the environment and the streams unchanged. It returns only errors: no_companion when
 // this binary was built without the program or the system refuses to run it, no_cache when there
-// is no folder to unpack it into.
+// is not a folder to unpack it into.
 func Exec(args []string) error {
 	return execFrom(embedded, args)
 }

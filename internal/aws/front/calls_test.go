@@ -11,7 +11,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/front"
 )
 
-var update = flag.Bool("update", false, "write testdata/calls.golden anew")
+var update = flag.Bool("update", false, "rewrite testdata/calls.golden")
 
 // TestCalls compares the AWS calls of every operation, in order, with a golden file.
 func TestCalls(t *testing.T) {

@@ -119,7 +119,7 @@ func TestRemoveShared(t *testing.T) {
 		s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront." + operation, Status: 409, Code: code})
 	}
 	if kept, err := s.RemoveShared(t.Context()); err != nil || len(kept) != 3 {
-		t.Errorf("in use, it tells of %q, %v", kept, err)
+		t.Errorf("in use, it reports %q, %v", kept, err)
 	}
 	s.cloud.Wire.Mend()
 	s.cloud.Wire.Break(awstest.Fault{Operation: "CloudFront.DeleteCachePolicy", Nth: 1, Status: 403, Code: "AccessDenied"})

@@ -30,7 +30,7 @@ type tabsRecord struct {
 const maxTabs = 40
 
 // PutTabs stores what open tabs may use at a revision of the pointer, most recently live first. It
-// is no part of a switch, which has no call to spare: the next switch finds the deployment that it
+// is not part of a switch, which has no call to spare: the next switch finds the deployment that it
 // replaces among these. So viewer-request.js takes a record of its pointer's revision or of the one
 // before; if its pointer forces a reload, only one of its own. A record of a newer revision stays.
 func (f *Front) PutTabs(ctx context.Context, p anchor.Project, revision int64, tabs []Tab) error {

@@ -278,7 +278,7 @@ func (s *stand) wantAfterCrash(t *testing.T, p anchor.Project, point crashPoint,
 	same, err := again.Publish(t.Context(), a, wanted(env(a)), t.Logf)
 	must(t, err)
 	if !reflect.DeepEqual(same, versions) {
-		t.Errorf("a further run gives %v, not %v", same, versions)
+		t.Errorf("a further run returns %v, not %v", same, versions)
 	}
 }
 

@@ -71,7 +71,7 @@ func TestPublish_HasSettings(t *testing.T) {
 	}
 }
 
-// TestApply_FollowsSettings: what is no part of a version is applied to the function, and removed again.
+// TestApply_FollowsSettings: what is not part of a version is applied to the function, and removed again.
 func TestApply_FollowsSettings(t *testing.T) {
 	s, p := newStand(t), newProject()
 	d := s.publish(t, artifactOf(t, p, platformtest.NewApp("one")))

@@ -15,7 +15,7 @@ import (
 )
 
 // runtimeWarnings names the functions of sites whose runtime AWS soon no longer supports. Without
-// permission to list functions there are none: it is no reason to refuse a status.
+// permission to list functions there are none: it is not a reason to refuse a status.
 func (i *Installation) runtimeWarnings(ctx context.Context) []string {
 	old := map[string][]string{}
 	pages := lambdasdk.NewListFunctionsPaginator(lambdasdk.NewFromConfig(i.AWS), &lambdasdk.ListFunctionsInput{})

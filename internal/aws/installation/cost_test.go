@@ -10,7 +10,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/aws/installation"
 )
 
-var update = flag.Bool("update", false, "write the table of docs/aws.md anew")
+var update = flag.Bool("update", false, "rewrite the table of docs/aws.md")
 
 const (
 	docs         = "../../../docs/aws.md"

@@ -159,7 +159,7 @@ func commitOf(e DeployEvent) (string, error) {
 }
 
 // checkProof refuses an artifact that the deployment's own build did not leave: the path ends with the
-// deployment's id and the build's proof. A deployment that is queued is no exception: its build may have
+// deployment's id and the build's proof. A deployment that is queued is not an exception: its build may have
 // started, and the event would make it built. A proof counts once, because a deployment that is built
 // accepts no artifact.
 func (d *Deployer) checkProof(ctx context.Context, e DeployEvent) error {

@@ -61,7 +61,7 @@ func request(ctx context.Context, e events.APIGatewayV2HTTPRequest) (*http.Reque
 	if e.IsBase64Encoded {
 		var err error
 		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
-			return nil, fmt.Errorf("the body is no base64, as the event says: %w", err)
+			return nil, fmt.Errorf("the body is not base64, as the event says: %w", err)
 		}
 	}
 	r := &http.Request{

@@ -213,7 +213,7 @@ func TestGateway_PanicIsAnswer(t *testing.T) {
 		}, get("/"))
 		wantProblem(t, got, 500, "internal")
 		if strings.Contains(got.Body, "secret") || strings.Contains(got.Body, "half") {
-			t.Errorf("it tells %s", got.Body)
+			t.Errorf("it reports %s", got.Body)
 		}
 	}
 }
@@ -222,7 +222,7 @@ func wantProblem(t *testing.T, got events.APIGatewayV2HTTPResponse, status int, 
 	t.Helper()
 	var p wire.Problem
 	if err := json.Unmarshal([]byte(got.Body), &p); err != nil {
-		t.Fatalf("the answer is no problem: %.200s", got.Body)
+		t.Fatalf("the answer is not a problem: %.200s", got.Body)
 	}
 	if got.StatusCode != status || p.Status != status || p.Code != code || p.Hint == "" || got.Headers["Content-Type"] != "application/problem+json" {
 		t.Errorf("the answer is %+v, want %d %s", got, status, code)

@@ -29,7 +29,7 @@ func TestExpressions(t *testing.T) {
 		}
 	}
 	if got, err := schedule.Expressions("every day"); err == nil {
-		t.Errorf("a text that is no schedule is %v", got)
+		t.Errorf("a text that is not a schedule is %v", got)
 	}
 }
 

@@ -141,7 +141,7 @@ func (m *Memory) probe(a deploy.Artifact) error {
 	}
 	for name, p := range s.programs {
 		if p == (unknownProgram{}) {
-			return anchor.Failed("probe_failed", "function %s of deployment %s is no app that platformtest.Memory can run", name, s.id).
+			return anchor.Failed("probe_failed", "function %s of deployment %s is not an app that platformtest.Memory can run", name, s.id).
 				Hintf("Deploy an app of platformtest.NewApp.")
 		}
 	}

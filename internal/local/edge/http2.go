@@ -12,7 +12,7 @@ import (
 // http2Conn is what net/http reads HTTP/2 from: a TLS session whose hits are answered inside Read, as
 // http1Conn does for HTTP/1.1. It follows the frames of both directions (RFC 9113, section 6).
 //
-// The requests that are not hits reach net/http with their header blocks encoded anew, because both
+// The requests that are not hits reach net/http with their header blocks encoded again, because both
 // cannot follow the dynamic table of HPACK. What net/http sends goes out as it is, except for
 // GOAWAY. An answer of the edge's own uses no dynamic table and stands between two of net/http's frames.
 //

@@ -47,7 +47,7 @@ func (c *http2Conn) headers(f frameHead, payload []byte) {
 	}
 }
 
-// continuation goes on with a header block. A client could do so for ever (CVE-2024-27316).
+// continuation reads the rest of a header block. A client could do so for ever (CVE-2024-27316).
 func (c *http2Conn) continuation(f frameHead, payload []byte) {
 	in := &c.in
 	if in.frames++; !in.open || len(in.fragments)+len(payload) > 2*int(in.limit) {

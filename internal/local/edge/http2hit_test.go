@@ -367,7 +367,7 @@ var fuzzPaths = []string{"/small.txt", "/_next/static/a.js", "/large.bin", "/pag
 // and not only on the frames, is changed.
 type fuzzedPeer struct {
 	*http2Peer
-	open  []uint32 // streams whose body goes on
+	open  []uint32 // streams whose body continues
 	known []uint32 // streams that net/http has seen to be opened: not those whose head was malformed
 }
 

@@ -32,7 +32,7 @@ type http2In struct {
 	size     uint32
 	tooLarge bool
 
-	open      bool // a header block goes on in CONTINUATION
+	open      bool // a header block continues in CONTINUATION
 	head      frameHead
 	priority  []byte // of the block; nil for none
 	fragments []byte

@@ -17,7 +17,7 @@ type http2Out struct {
 	mu     sync.Mutex
 	held   []byte // of a frame of net/http that needs to be seen as a whole
 	left   int    // octets of the payload of net/http's frame to come
-	inside bool   // a header block of net/http goes on in CONTINUATION
+	inside bool   // a header block of net/http continues in CONTINUATION
 	holds  bool   // net/http holds wire
 	inCall bool   // net/http is in Write
 	begun  bool   // net/http has sent its SETTINGS, which are the first frame

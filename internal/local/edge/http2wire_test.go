@@ -94,7 +94,7 @@ func TestHTTP2Hit_ClientUsesAllOfItsWindow(t *testing.T) {
 			hit := p.awaitEnd(p.ask("GET", "/small.txt", true))
 			page := p.ask("GET", fmt.Sprintf("/page?%d", 2*window), true)
 			p.await(func(http2.Frame) bool { return p.got[page] != nil && p.got[page].body.Len() == window-hit.body.Len() })
-			p.openWindow(uint32(window)) // the page goes on where it stopped
+			p.openWindow(uint32(window)) // the page continues where it stopped
 			p.await(func(http2.Frame) bool { return p.got[page].body.Len() == 2*window-hit.body.Len() })
 			p.openWindow(uint32(window))
 			if got := p.awaitEnd(page); got.body.Len() != 2*window {
@@ -250,7 +250,7 @@ func TestHTTP2Hit_Abuse(t *testing.T) {
 	}
 }
 
-// A head that is too large is answered, and the connection goes on.
+// A head that is too large is answered, and the connection continues.
 func TestHTTP2Hit_LargeHead(t *testing.T) {
 	s, _ := startFilesAndPages(t, Config{})
 	p := s.http2Peer(t)

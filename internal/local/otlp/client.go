@@ -19,7 +19,7 @@ import (
 	"github.com/anchor-deploy/anchor/internal/local/outbound"
 )
 
-// Client sends one signal to one address. The zero value is no client.
+// Client sends one signal to one address. The zero value is not a client.
 type Client struct {
 	URL    string // whole, such as https://collector.example/v1/logs
 	Header http.Header

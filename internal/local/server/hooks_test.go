@@ -276,7 +276,7 @@ func TestHook_TwoPullRequestsOfABranch(t *testing.T) {
 	if page := f.page(d.DeploymentURL); strings.HasPrefix(page, "200") {
 		t.Errorf("without a pull request the preview answers %q", page)
 	}
-	// A token that may not remove environments is no problem.
+	// A token that may not remove environments is not a problem.
 	if c, err := f.api.Connection(t.Context(), "shop", false); err != nil || c.Problem != "" {
 		t.Errorf("the connection has the problem %q, %v", c.Problem, err)
 	}

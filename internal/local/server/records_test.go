@@ -283,7 +283,7 @@ func TestRepair_RefusesFolderInUse(t *testing.T) {
 	}
 }
 
-// TestRun_RemovesInterruptedUpload: it leaves a manifest, which is no reason to refuse the folder.
+// TestRun_RemovesInterruptedUpload: it leaves a manifest, which is not a reason to refuse the folder.
 func TestRun_RemovesInterruptedUpload(t *testing.T) {
 	c := config(t, t.TempDir())
 	_, down := up(t, c)

@@ -60,7 +60,7 @@ func (p *Platform) invalidateRows(ns string, rows []isr.TagRow) {
 }
 
 // invalidateObject makes the stored answers invalid that were made from an entry which the app has
-// deleted: Next.js deletes a page that does not exist any more. Of an entry that is no page it is not known.
+// deleted: Next.js deletes a page that does not exist any more. Of an entry that is not a page it is not known.
 func (p *Platform) invalidateObject(ns, object string) {
 	s := p.siteByName(ns)
 	if s == nil || s.edge.Cache == nil {

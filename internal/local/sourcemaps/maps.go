@@ -114,7 +114,7 @@ func readFile(root *os.Root, name string) ([]byte, error) {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is no file of up to %d MiB", name, maxFile>>20)
+		return nil, fmt.Errorf("%s is not a file of up to %d MiB", name, maxFile>>20)
 	}
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }

@@ -308,7 +308,7 @@ test('a page of another deployment finds its own files', async () => {
   assert.equal(header(result, 'x-anchor-deployment'), B);
   assert.equal((await send('/new.png', { keys })).origin, 'server');
 
-  // What is no file of the page's deployment goes to functions, which an alias chooses.
+  // What is not a file of the page's deployment goes to functions, which an alias chooses.
   const gone = await send('/favicon.ico', cookie(`${B}.${A}`));
   assert.equal(gone.origin, 'server');
   assert.equal(header(gone.result, 'x-anchor-deployment'), A);

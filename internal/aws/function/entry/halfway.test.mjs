@@ -75,7 +75,7 @@ test("an answer without a prelude, or without anything", async () => {
   assert.equal((await answered([], whole)).prelude.statusCode, 200);
 });
 
-test("a writer that waits for each piece goes on", async () => {
+test("a writer that waits for each piece continues", async () => {
   const sink = new Sink();
   mark(sink, A, B);
   const written = (piece) => new Promise((resolve) => sink.write(piece, resolve));

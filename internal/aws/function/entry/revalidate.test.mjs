@@ -73,7 +73,7 @@ test("what the page answers is told", async () => {
   await ask(event(), { unstable_onlyGenerated: true });
 });
 
-test("a connection that died while the function was frozen is no failure", async () => {
+test("a connection that died while the function was frozen is not a failure", async () => {
   answer = "dead";
   await ask(event());
 });

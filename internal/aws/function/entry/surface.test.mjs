@@ -79,7 +79,7 @@ test("everything goes when languages share a page's key", async () => {
   assert.deepEqual(invalidationPaths(app("/en/about"), i18n), ["/*"]);
 });
 
-test("a build that says nothing is no surface", async () => {
+test("a build that says nothing is not a surface", async () => {
   assert.equal(await surfaceOf({ files: false }), undefined);
 });
 

@@ -130,7 +130,7 @@ func (d *data) find(name string, typ uint16) (rrs []dns.RR, exists bool) {
 func key(name, typ string) (question, error) {
 	number, known := dns.StringToType[typ]
 	if _, ok := dns.IsDomainName(name); !ok || !known {
-		return question{}, fmt.Errorf("%s %s is no name and type", name, typ)
+		return question{}, fmt.Errorf("%s %s is not a name and type", name, typ)
 	}
 	return question{dns.CanonicalName(name), number}, nil
 }

@@ -20,7 +20,7 @@ const AFTER = "\n});";
 const digestOf = (data) => createHash("sha256").update(data).digest();
 const align = (size) => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
 
-// Makes modules load from file. One that is missing or damaged is no error: they are compiled.
+// Makes modules load from file. One that is missing or damaged is not an error: they are compiled.
 export function useCompiled(file) {
   const codes = file ? readCodes(file) : undefined;
   if (!codes) return;
