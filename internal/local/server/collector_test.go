@@ -2,6 +2,7 @@ package server
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,34 +56,38 @@ func TestCollector_FollowsTheHeap(t *testing.T) {
 func TestCollector_ReturnsMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const mb = 1 << 20
+		var mu sync.Mutex // the timer's function runs on a goroutine of its own
 		returned, heap := 0, heapSizes{live: 160 * mb, scanned: 16 * mb, held: 200 * mb}
-		c := &collector{set: func(int) int { return 0 }, read: func() heapSizes { return heap }, last: defaultPercent}
+		locked := func(do func()) { mu.Lock(); defer mu.Unlock(); do() }
+		c := &collector{set: func(int) int { return 0 }, last: defaultPercent}
+		c.read = func() (now heapSizes) { locked(func() { now = heap }); return now }
 		c.release = func() {
-			returned++
-			heap.held = heap.live
+			locked(func() { returned++; heap.held = heap.live })
 			c.adjust()
+		}
+		want := func(n int, when string) {
+			t.Helper()
+			locked(func() {
+				if returned != n {
+					t.Errorf("returned %d times %s, want %d", returned, when, n)
+				}
+			})
 		}
 		c.quiet = time.AfterFunc(quietTime, c.tidy)
 		for range 10 {
 			time.Sleep(quietTime - time.Second)
 			c.adjust() // a cycle
 		}
-		if returned != 0 {
-			t.Errorf("returned %d times while the collector was busy", returned)
-		}
+		want(0, "while the collector was busy")
 		time.Sleep(10 * quietTime)
-		if returned != 1 {
-			t.Errorf("returned %d times, want once", returned)
-		}
-		heap.held += 3 * mb // a little garbage
+		want(1, "when it was idle")
+		locked(func() { heap.held += 3 * mb }) // a little garbage
 		c.adjust()
 		time.Sleep(10 * quietTime)
-		heap.held += 3 * mb
+		locked(func() { heap.held += 3 * mb })
 		c.stopped.Store(true)
 		c.adjust()
 		time.Sleep(10 * quietTime)
-		if returned != 1 {
-			t.Errorf("returned %d times for little, or after the end", returned)
-		}
+		want(1, "for little, or after the end")
 	})
 }

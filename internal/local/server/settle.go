@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"runtime/debug"
 	"time"
 )
 
@@ -15,15 +14,14 @@ func (a *app) finishStart(ctx context.Context) {
 	a.settle(ctx)
 }
 
-// settle returns memory to the system that the start has used: its garbage, and the pages of the program that it has
-// run through. The kernel maps many pages with each that is read, and has no reason to unmap them; those that are still
-// used come back from its cache.
+// settle unmaps the pages of the program that the start has run through. The kernel maps many pages with each that is
+// read, and has no reason to unmap them while memory is plentiful; those that are still used come back from its cache.
+// The garbage of the start is returned by the collector.
 func (a *app) settle(ctx context.Context) {
 	select {
 	case <-time.After(settledAfter):
 	case <-ctx.Done():
 		return
 	}
-	debug.FreeOSMemory()
 	unmapProgram()
 }
