@@ -147,6 +147,7 @@ func New(services Services, o Options) http.Handler {
 	s.auditRoutes()
 	s.changeRoutes()
 	s.contentsRoutes()
+	s.llmsRoute(mux)
 	s.gitRoutes(mux)
 	s.pageRoutes(mux)
 	return s.guardRoutes(mux)
