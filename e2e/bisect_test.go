@@ -59,7 +59,7 @@ curl --silent --fail --output /dev/null "$ANCHOR_URL/page"`
 		{1, "is good, not bad", []string{"--url-check", "/"}},
 		{1, "is bad, not good", []string{"--from", ids[5], "--url-check", "/page"}},
 		{1, "no kept deployment before", []string{"--from", ids[6], "--url-check", "/page"}},
-		{3, "no kept deployment of this project", []string{"--from", "01jd0000000000000000000000", "--url-check", "/page"}},
+		{3, "not a kept deployment of this project", []string{"--from", "01jd0000000000000000000000", "--url-check", "/page"}},
 		{1, "exit status 127", []string{"--", "sh", "-c", "no-such-program"}},
 		{2, "cannot be run", []string{"--", "no-such-program"}},
 		{2, "not both", []string{"--url-check", "/page", "--", "true"}},

@@ -22,7 +22,8 @@ func (s *shell) backupsCommand() *cobra.Command {
 	})
 	cmd.Long = "Lists the copies of the records in the folder backups of the data folder. The\n" +
 		"server makes one every six hours and keeps eight. A copy has no files of\n" +
-		"deployments and no keys: back up the whole data folder, too (docs/operations.md)."
+		"deployments and no keys: back up the whole data folder, too\n" +
+		"(docs/operations.md)."
 	return cmd
 }
 

@@ -145,7 +145,7 @@ func cutLine(line []wire.Deployment, live anchor.DeploymentID, o bisectOptions) 
 		}
 		*end.at = slices.IndexFunc(line, func(d wire.Deployment) bool { return string(d.ID) == end.id })
 		if *end.at < 0 {
-			return nil, anchor.NotFound("unknown_deployment", "%s is %s, which is not a kept deployment of this project, or a preview", end.flag, end.id).
+			return nil, anchor.NotFound("unknown_deployment", "%s is %s, which is a preview or not a kept deployment of this project", end.flag, end.id).
 				Hintf("To list the deployments, run anchor deployments.")
 		}
 	}
