@@ -88,7 +88,7 @@ func (p *Platform) Publish(ctx context.Context, a deploy.Artifact, note deploy.N
 		return nil, err
 	}
 	if err := p.followFile(ctx, a); err != nil {
-		note("settings that are no part of a version were not applied: %v", err)
+		note("settings that are not part of a version were not applied: %v", err)
 	}
 	return versions, nil
 }

@@ -37,7 +37,7 @@ func (p *Platform) readSettings(ctx context.Context, a deploy.Artifact) (anchor.
 }
 
 // followFile stores the settings of a production deployment's anchor.json, because the settings that
-// are no part of a version follow it, and applies these.
+// are not part of a version follow it, and applies these.
 func (p *Platform) followFile(ctx context.Context, a deploy.Artifact) error {
 	if a.Deployment.NoRelease {
 		return p.ApplySettings(ctx, a.Project.ID, false)
@@ -75,7 +75,7 @@ func (p *Platform) ensureRole(ctx context.Context, a deploy.Artifact, s anchor.S
 	return p.roles.Ensure(ctx, access)
 }
 
-// ApplySettings applies the settings of a project that are no part of a version: log retention,
+// ApplySettings applies the settings of a project that are not part of a version: log retention,
 // concurrency, warmer, tags, alarms and web ACL. again also applies those that it applied before,
 // in case that somebody else changed them. Before the first deployment there is nothing to apply them
 // to. A failure is stored too, for anchor projects settings to show.
@@ -194,7 +194,7 @@ func missing(applied, now anchor.Settings) anchor.Settings {
 	return m
 }
 
-// lasting returns the settings that are no part of a version.
+// lasting returns the settings that are not part of a version.
 func lasting(s anchor.Settings) anchor.Settings {
 	l := anchor.Settings{
 		LogRetentionDays: s.LogRetentionDays, KMSKey: s.KMSKey, WebACL: s.WebACL, Tags: s.Tags, Alarms: s.Alarms,

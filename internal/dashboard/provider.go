@@ -26,11 +26,7 @@ func (d *Dashboard) providerRoutes(mux *routes) {
 }
 
 func (d *Dashboard) flowCookie(r *http.Request) *http.Cookie {
-	c := &http.Cookie{Name: plainFlowCookie, Path: "/", HttpOnly: true, Secure: d.Secure(r), SameSite: http.SameSiteLaxMode}
-	if c.Secure {
-		c.Name = secureFlowCookie
-	}
-	return c
+	return d.newCookie(r, secureFlowCookie, plainFlowCookie)
 }
 
 // beginAtProvider is a GET: the policy of our pages lets forms lead to this server only, redirects included

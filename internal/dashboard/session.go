@@ -45,6 +45,16 @@ func (d *Dashboard) clearSession(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// newCookie returns a cookie of the dashboard's host: over HTTPS with the first name, which begins with __Host-, else
+// with the second.
+func (d *Dashboard) newCookie(r *http.Request, secureName, plainName string) *http.Cookie {
+	c := &http.Cookie{Name: plainName, Path: "/", HttpOnly: true, Secure: d.Secure(r), SameSite: http.SameSiteLaxMode}
+	if c.Secure {
+		c.Name = secureName
+	}
+	return c
+}
+
 // isPrivate reports whether nobody between the browser and the server can read a request: it came over HTTPS, or
 // to an address of this machine.
 func (d *Dashboard) isPrivate(r *http.Request) bool {

@@ -24,11 +24,7 @@ func (d *Dashboard) visitRoutes(mux *routes) {
 }
 
 func (d *Dashboard) visitCookie(r *http.Request) *http.Cookie {
-	c := &http.Cookie{Name: plainVisitCookie, Path: "/", HttpOnly: true, Secure: d.Secure(r), SameSite: http.SameSiteLaxMode}
-	if c.Secure {
-		c.Name = secureVisitCookie
-	}
-	return c
+	return d.newCookie(r, secureVisitCookie, plainVisitCookie)
 }
 
 // visitPreview brings somebody who is signed in back to a preview, and others after they have signed in. The page

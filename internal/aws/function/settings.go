@@ -40,7 +40,7 @@ func (f *Functions) NamesOf(ctx context.Context, p anchor.Project) (map[string]s
 	return names, nil
 }
 
-// Apply gives a function in Lambda the settings that are no part of a version: log retention, the key
+// Apply gives a function in Lambda the settings that are not part of a version: log retention, the key
 // of the log, reserved and provisioned concurrency, and tags. before are those that it has; what they have and now
 // has not goes back to its default. What others have set stays.
 func (f *Functions) Apply(ctx context.Context, function, name string, before, now anchor.Settings) error {

@@ -33,7 +33,7 @@ type Platform interface {
 	Settle(ctx context.Context, p anchor.ProjectID) error
 	// AfterSwitch makes a handler call Settle for the project of a promote or a rollback.
 	AfterSwitch(ctx context.Context, live anchor.Live) error
-	// ApplySettings applies the settings of a project that are no part of a version. again also
+	// ApplySettings applies the settings of a project that are not part of a version. again also
 	// applies those that it applied before. Idempotent.
 	ApplySettings(ctx context.Context, p anchor.ProjectID, again bool) error
 }

@@ -52,5 +52,5 @@ func (r recordCopies) Verify(ctx context.Context, name string) error {
 		}
 		return nil
 	}
-	return anchor.NotFound("unknown_backup", "there is no copy of the records %q", name).Hintf("See which there are: anchor backups.")
+	return anchor.NotFound("unknown_backup", "there is no copy of the records %q", name).Hintf("To list the copies, run anchor backups ls")
 }
