@@ -39,13 +39,8 @@ func TestIncrementalCache(t *testing.T) {
 		}
 	})
 	t.Run("a page is rendered once after its tag's revalidation", func(t *testing.T) {
-		// Next.js answers before it stores a page, and takes one that is stored after a revalidation for a later one.
-		var one string
-		eventually(t, "the page is stored", func() bool {
-			p := s.get("/tags/static").want(t, 200)
-			one = p.find(t, renderedAt)
-			return p.Header.Get("X-Nextjs-Cache") == "HIT"
-		})
+		// Next.js sends a page before it stores it: this one may be stored after the revalidation.
+		one := s.get("/tags/static").want(t, 200).find(t, renderedAt)
 		s.post("/api/revalidate?tag=catalogue", "").want(t, 200)
 		two := s.get("/tags/static").want(t, 200).find(t, renderedAt)
 		if one == two {

@@ -18,7 +18,8 @@ import (
 // ErrKey is wrapped by errors about a key that cannot be stored.
 var ErrKey = errors.New("bad object key")
 
-// Info describes an object. ETag is quoted, ready for HTTP. Modified has milliseconds.
+// Info describes an object. ETag is quoted, ready for HTTP. Modified has milliseconds; it is when the
+// making of a written entry began, so that a tag revalidated since then concerns it.
 type Info struct {
 	Modified time.Time
 	Size     int64
@@ -51,7 +52,9 @@ func (s *Store) Get(ctx context.Context, ns, key string) (*Object, error) {
 // Put stores body, read to its end, under key. It replaces the entry in one step when all of body
 // was read without error; on any error the old entry stays. Concurrent Puts of a key leave one of
 // them, whole.
-func (s *Store) Put(ctx context.Context, ns, key string, body io.Reader) (Info, error) {
+//
+// The entry was made from data read since made. A time in the future, or the zero time, stands for now.
+func (s *Store) Put(ctx context.Context, ns, key string, made time.Time, body io.Reader) (Info, error) {
 	if key == "" || len(key) > MaxKey {
 		return Info{}, fmt.Errorf("write cache entry: %w: it has %d bytes, 1 to %d are allowed", ErrKey, len(key), MaxKey)
 	}
@@ -60,7 +63,10 @@ func (s *Store) Put(ctx context.Context, ns, key string, body io.Reader) (Info, 
 		return Info{}, fmt.Errorf("write cache entry %q: %w", key, err)
 	}
 	defer f.Discard()
-	h, err := fillObject(f, key, readerWithContext{ctx, body})
+	if now := time.Now(); made.IsZero() || made.After(now) {
+		made = now
+	}
+	h, err := fillObject(f, key, made, readerWithContext{ctx, body})
 	if err != nil {
 		return Info{}, fmt.Errorf("write cache entry %q: %w", key, err)
 	}
@@ -125,8 +131,8 @@ func (s *Store) createObject(ns, key string) (*atomicfile.File, error) {
 
 // fillObject writes the header twice: first to reserve its room, then with its content when the
 // body has been measured.
-func fillObject(f *atomicfile.File, key string, body io.Reader) (header, error) {
-	h := header{key: key}
+func fillObject(f *atomicfile.File, key string, made time.Time, body io.Reader) (header, error) {
+	h := header{key: key, modifiedMS: made.UnixMilli()}
 	if _, err := f.Write(h.encodeHeader()); err != nil {
 		return h, err
 	}
@@ -135,7 +141,7 @@ func fillObject(f *atomicfile.File, key string, body io.Reader) (header, error) 
 	if err != nil {
 		return h, err
 	}
-	h.modifiedMS, h.size, h.md5 = time.Now().UnixMilli(), size, [16]byte(sum.Sum(nil))
+	h.size, h.md5 = size, [16]byte(sum.Sum(nil))
 	_, err = f.WriteAt(h.encodeHeader(), 0)
 	return h, err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func quotaStore(t *testing.T, dir string, bytes int64) *Store {
@@ -28,7 +29,7 @@ func TestStore_GroupQuota(t *testing.T) {
 	s := quotaStore(t, dir, 10_000)
 	put := func(ns, key string, size int, fits bool) {
 		t.Helper()
-		_, err := s.Put(t.Context(), ns, key, strings.NewReader(strings.Repeat("x", size)))
+		_, err := s.Put(t.Context(), ns, key, time.Time{}, strings.NewReader(strings.Repeat("x", size)))
 		if fits != (err == nil) || err != nil && (!errors.Is(err, ErrQuota) || !strings.Contains(err.Error(), "10000")) {
 			t.Errorf("%d bytes under %s in %s: %v, want %t", size, key, ns, err, fits)
 		}
@@ -61,7 +62,7 @@ func TestStore_GroupQuota(t *testing.T) {
 	put("shop-1", "d", 7000, false)
 	put("shop-1", "d", 5000, true)
 	s.Quota.Bytes = 1000 // a limit that became smaller lets what is there shrink
-	if _, err := s.Put(t.Context(), "shop-1", "d", strings.NewReader("less")); err != nil {
+	if _, err := s.Put(t.Context(), "shop-1", "d", time.Time{}, strings.NewReader("less")); err != nil {
 		t.Error(err)
 	}
 }

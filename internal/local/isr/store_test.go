@@ -76,7 +76,7 @@ func TestStore_NamespacesAndKeysAreSeparate(t *testing.T) {
 func TestStore_RefusesBadKeys(t *testing.T) {
 	s := open(t, t.TempDir())
 	for _, key := range []string{"", strings.Repeat("x", isr.MaxKey+1)} {
-		if _, err := s.Put(t.Context(), "one", key, strings.NewReader("x")); !errors.Is(err, isr.ErrKey) {
+		if _, err := s.Put(t.Context(), "one", key, time.Time{}, strings.NewReader("x")); !errors.Is(err, isr.ErrKey) {
 			t.Errorf("%d bytes: %v", len(key), err)
 		}
 	}
@@ -86,7 +86,7 @@ func TestStore_FailedPutKeepsOldEntry(t *testing.T) {
 	s := open(t, t.TempDir())
 	put(t, s, "one", "k", "old")
 	broken := errors.New("the app died")
-	_, err := s.Put(t.Context(), "one", "k", io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)))
+	_, err := s.Put(t.Context(), "one", "k", time.Time{}, io.MultiReader(strings.NewReader("half"), iotest.ErrReader(broken)))
 	if !errors.Is(err, broken) || get(t, s, "one", "k") != "old" {
 		t.Errorf("%v; the entry is %q", err, get(t, s, "one", "k"))
 	}
@@ -144,6 +144,31 @@ func TestStore_DamagedFileIsAbsent(t *testing.T) {
 	put(t, s, "one", "k", "new")
 	if got := get(t, s, "one", "k"); got != "new" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A tag revalidated between the making of an entry and its write concerns the entry.
+func TestStore_ModifiedIsWhenMakingBegan(t *testing.T) {
+	s := open(t, t.TempDir())
+	before := time.Now().Truncate(time.Millisecond)
+	for what, c := range map[string]struct{ made, earliest, latest time.Time }{
+		"begun earlier": {before.Add(-time.Minute), before.Add(-time.Minute), before.Add(-time.Minute)},
+		"unknown":       {time.Time{}, before, before.Add(time.Hour)},
+		// No revalidation would concern it before that time.
+		"in the future": {before.Add(2 * time.Hour), before, before.Add(time.Hour)},
+	} {
+		written, err := s.Put(t.Context(), "one", what, c.made, strings.NewReader("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := s.Get(t.Context(), "one", what)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Close()
+		if o.Modified.Before(c.earliest) || o.Modified.After(c.latest) || !o.Modified.Equal(written.Modified) {
+			t.Errorf("%s: modified %v, Put returned %v, want %v to %v", what, o.Modified, written.Modified, c.earliest, c.latest)
+		}
 	}
 }
 
@@ -286,7 +311,7 @@ func BenchmarkRead(b *testing.B) {
 
 func put(t testing.TB, s *isr.Store, ns, key, body string) {
 	t.Helper()
-	if _, err := s.Put(t.Context(), ns, key, strings.NewReader(body)); err != nil {
+	if _, err := s.Put(t.Context(), ns, key, time.Time{}, strings.NewReader(body)); err != nil {
 		t.Error(err)
 	}
 }

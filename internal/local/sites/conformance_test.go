@@ -151,7 +151,7 @@ func (in *installation) readCache(ctx context.Context, d anchor.DeploymentID, ke
 }
 
 func (in *installation) writeCache(ctx context.Context, d anchor.DeploymentID, key, content string) error {
-	_, err := in.cache.Put(ctx, string(d), awswire.SeedKey(key), strings.NewReader(content))
+	_, err := in.cache.Put(ctx, string(d), awswire.SeedKey(key), time.Time{}, strings.NewReader(content))
 	return err
 }
 

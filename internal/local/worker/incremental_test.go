@@ -2,8 +2,10 @@ package worker
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 )
@@ -130,4 +132,50 @@ func TestIncremental_TracesWhatWasRead(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// datedCache writes entries to the bucket as OpenNext's "-lite" overrides do, with fetch.
+const datedCache = `
+globalThis.incrementalCache = {
+  name: "dated",
+  async get() { return null; },
+  async set(key) { await fetch("https://anchor-cache.s3.anchor-local-1.amazonaws.com/" + key, { method: "PUT", body: "entry" }); },
+};
+const cache = globalThis.incrementalCache;
+const next = (time) => new Promise((resolve) => { const wait = () => (Date.now() > time ? resolve(Date.now()) : setTimeout(wait, 1)); wait(); });
+export async function handler({ rawPath }) {
+  const came = Date.now();
+  const began = await next(came);
+  if (rawPath === "/looked") await cache.get("page", "cache");
+  if (rawPath === "/other") await cache.get("page", "fetch");
+  const looked = Date.now();
+  await next(looked);
+  await cache.set("page", {}, "cache");
+  return { statusCode: 200, headers: {}, cookies: [], body: JSON.stringify({ came, began, looked }), isBase64Encoded: false };
+}`
+
+// A tag revalidated while a page is rendered, or before it is stored, concerns the page: what is
+// stored carries the time at which its making began.
+func TestIncremental_DatesWhatItWrites(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "index.mjs"), []byte(datedCache), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	made := make(chan string, 1)
+	wire := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { made <- r.Header.Get("X-Anchor-Made") }))
+	t.Cleanup(wire.Close)
+	s := newSite(t, Spec{Dir: dir, Env: map[string]string{
+		"ANCHOR_WIRE": `{"endpoint":"` + wire.URL + `","region":"anchor-local-1","buckets":["anchor-cache"],"key":"OURS","secret":"hidden"}`,
+	}})
+	for path, looked := range map[string]bool{"/looked": true, "/other": false, "/": false} {
+		times := decode[struct{ Came, Began, Looked int64 }](t, s.do(t, http.MethodGet, path, nil).body)
+		earliest, latest := int64(0), times.Came
+		if looked {
+			earliest, latest = times.Began, times.Looked
+		}
+		if got, err := strconv.ParseInt(<-made, 10, 64); err != nil || got < earliest || got > latest {
+			t.Errorf("%s: made at %d, want %d to %d (%v)", path, got, earliest, latest, err)
+		}
+	}
 }

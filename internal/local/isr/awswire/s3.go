@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -158,7 +159,7 @@ func (h *handler) putObject(w http.ResponseWriter, r *http.Request, ns, key stri
 	if err != nil {
 		return err
 	}
-	info, err := h.Store.Put(r.Context(), ns, key, body)
+	info, err := h.Store.Put(r.Context(), ns, key, madeAt(r.Header), body)
 	if err != nil {
 		return err
 	}
@@ -171,6 +172,19 @@ func (h *handler) putObject(w http.ResponseWriter, r *http.Request, ns, key stri
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)
 	return nil
+}
+
+// headerMade is when the making of the entry began that a PutObject stores, in Unix milliseconds. The
+// worker's bootstrap sends it; S3 knows only when an object was stored, and a tag may be revalidated in between.
+const headerMade = "X-Anchor-Made"
+
+// madeAt returns the zero time for a client that is not a bootstrap.
+func madeAt(header http.Header) time.Time {
+	ms, err := strconv.ParseInt(header.Get(headerMade), 10, 64)
+	if err != nil || ms <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 func (h *handler) deleteObject(w http.ResponseWriter, r *http.Request, ns, key string) error {

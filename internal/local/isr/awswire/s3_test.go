@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,6 +65,26 @@ func TestS3_ObjectHasMetadata(t *testing.T) {
 	head, err := client.HeadObject(t.Context(), &s3.HeadObjectInput{Bucket: aws.String(awswire.CacheBucket), Key: aws.String("k")})
 	if err != nil || *head.ETag != *out.ETag || *head.ContentLength != 14 || !head.LastModified.Equal(*out.LastModified) {
 		t.Errorf("HEAD says %+v, %v", head, err)
+	}
+}
+
+// Last-Modified is when the making of the entry began, if the bootstrap reports it.
+func TestS3_LastModifiedIsWhenMakingBegan(t *testing.T) {
+	s := newServer(t)
+	now := time.Now()
+	for sent, want := range map[string]time.Time{"1700000000007": time.UnixMilli(1700000000007), "": now, "soon": now, "-5": now} {
+		status, _, answer := s.raw(t, "one", "PUT", "/"+awswire.CacheBucket+"/k?x-id=PutObject", map[string]string{"X-Anchor-Made": sent}, strings.NewReader("x"))
+		if status != http.StatusOK {
+			t.Fatalf("%q: %d %s", sent, status, answer)
+		}
+		o, err := s.store.Get(t.Context(), "one", "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Close()
+		if late := o.Modified.Sub(want); late < -time.Millisecond || late > time.Minute || sent == "1700000000007" && late != 0 {
+			t.Errorf("%q: modified %v, want %v", sent, o.Modified, want)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import path from "node:path";
 import { syncBuiltinESMExports } from "node:module";
 import { fileURLToPath } from "node:url";
 import { bodyOf } from "./body.mjs";
+import { making } from "./incremental.mjs";
 
 // ANCHOR_WIRE: {endpoint, region, buckets, key, secret}, or undefined in a process that has no
 // cache.
@@ -18,6 +19,13 @@ delete process.env.ANCHOR_WIRE;
 
 // The access key identifies the caller (awswire.accessKeyID); the signature is not checked.
 const AUTHORIZATION = `AWS4-HMAC-SHA256 Credential=${wire?.key}/anchor`;
+
+// Returns the fields that a redirected call has beside those of AWS: Anchor's authorization, and when
+// the making of the entry began that the call writes (awswire.headerMade).
+function ownFields() {
+  const began = making.getStore();
+  return { authorization: AUTHORIZATION, ...(began && { "x-anchor-made": String(began) }) };
+}
 
 // Sends the wire a JSON call that AWS does not have.
 export function callAnchor(fetch, target, body) {
@@ -60,7 +68,7 @@ function redirectedFetch(fetch) {
     const target = wire.endpoint + wirePath(parsed.hostname, parsed.pathname) + parsed.search;
     const request = new Request(target, input instanceof Request ? input : undefined);
     const headers = new Headers(init?.headers ?? request.headers);
-    headers.set("authorization", AUTHORIZATION);
+    for (const [name, value] of Object.entries(ownFields())) headers.set(name, value);
     return fetch.call(this, request, { ...init, headers });
   };
 }
@@ -77,7 +85,7 @@ function redirectedRequest(request, plainRequest, agent) {
     const hostname = String(options.hostname ?? options.host ?? "");
     if (!isOurHost(hostname) && SCOPE.exec(authorization)?.[1] !== wire.region) return request.call(this, options, ...rest);
     const { hostname: host, port } = new URL(wire.endpoint);
-    const headers = { ...options.headers, authorization: AUTHORIZATION };
+    const headers = { ...options.headers, ...ownFields() };
     const led = { ...options, protocol: "http:", host, hostname: host, port, agent, headers, path: wirePath(hostname, options.path ?? "/") };
     return plainRequest.call(http, led, ...rest);
   };

@@ -26,6 +26,8 @@ function firstWrite(stream) {
 }
 
 export class Invocation {
+  began = Date.now();
+  lookups = new Map(); // of entries of the incremental cache: type and key -> Unix milliseconds
   #response; // OpenNext's response object, once it exists
   #stream;
   #gone = false;
