@@ -43,6 +43,7 @@ var parts = []part{
 	{"pages", measurePages},
 	{"overload", measureOverload},
 	{"builds", measureBuilds},
+	{"dashboard", measureDashboard},
 	{"aws", measureAWSCalls},
 }
 
