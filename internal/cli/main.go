@@ -118,6 +118,7 @@ func (s *shell) rootCommand() *cobra.Command {
 	add("main", s.upCommand(), s.deployCommand(), s.linkCommand(), s.gitCommand(), s.connectCommand(), s.buildsCommand(), s.rollbackCommand(), s.promoteCommand(), s.redeployCommand(), s.cancelCommand())
 	add("look", s.deploymentsCommand(), s.releasesCommand(), s.bisectCommand(), s.logsCommand(), s.errorsCommand(), s.statsCommand(), s.auditCommand(), s.statusCommand(), s.doctorCommand(), s.openCommand())
 	add("settings", s.projectsCommand(), s.domainsCommand(), s.envCommand(), s.cronsCommand(), s.previewsCommand(), s.importCommand(), s.limitsCommand(), s.cacheCommand(), s.peopleCommand(), s.tokensCommand(), s.trustCommand(), s.alertsCommand(), s.drainsCommand(), s.backupsCommand(), s.mcpCommand(), s.awsCommand(), s.versionCommand(), s.completionCommand())
+	refuseEmptyWords(root)
 	refuseUnknownHelp(root)
 	return root
 }
