@@ -41,9 +41,17 @@ func New(c *client.Client, o Options) *sdk.Server {
 	addReading(s, "list_errors", "List the errors that a project's app logged, grouped by cause", t.errors)
 	addReading(s, "get_error", "Get a group of errors with its last stack trace", t.oneError)
 	addReading(s, "get_build_log", "Get what the build of a deployment printed", t.buildLog)
+	addReading(s, "get_changes", "Compare a deployment with the live one, or another: commit, variables by name, files", t.changes)
+	addReading(s, "get_split", "Get how a project's traffic is divided between two deployments, and what both answered", t.split)
+	addReading(s, "list_variables", "List the environment variables of a project, without their values", t.variables)
+	addReading(s, "list_crons", "List the crons of a project's live deployment, with their last and next runs", t.crons)
+	addReading(s, "list_audit", "List changes, newest first: who changed what, when and from where", t.audit)
 	addReading(s, "list_domains", "List the custom domains of a project with their DNS and certificate state", t.domains)
 	if o.AllowChanges {
 		addChanging(s, "promote", "Make a kept deployment live. All visitors get it at once", t.promote)
+		addChanging(s, "share_traffic", "Send a share of a project's traffic to a kept deployment, and more in later steps", t.share)
+		addChanging(s, "end_split", "Return all traffic to the live deployment", t.endSplit)
+		addChanging(s, "purge_cache", "Remove stored answers of a project. Pages are rendered again", t.purge)
 		addChanging(s, "rollback", "Make the previous live deployment live again, or the one named. All visitors get it at once", t.rollback)
 	}
 	return s
@@ -152,20 +160,29 @@ type oneDeployment struct {
 	Deployment string `json:"deployment" jsonschema:"id of the deployment"`
 }
 
-func (t tools) deployment(ctx context.Context, in oneDeployment) (any, error) {
+// of returns the slug and the id that a call names.
+func (t tools) of(in oneDeployment) (string, anchor.DeploymentID, error) {
 	slug, err := t.slug(in.Project)
+	if err == nil && in.Deployment == "" {
+		err = anchor.Invalid("no_deployment", "the call names no deployment").Hintf("Call list_deployments and pass the id of one.")
+	}
+	return slug, anchor.DeploymentID(in.Deployment), err
+}
+
+func (t tools) deployment(ctx context.Context, in oneDeployment) (any, error) {
+	slug, id, err := t.of(in)
 	if err != nil {
 		return nil, err
 	}
-	return t.client.Deployment(ctx, slug, anchor.DeploymentID(in.Deployment))
+	return t.client.Deployment(ctx, slug, id)
 }
 
 func (t tools) buildLog(ctx context.Context, in oneDeployment) (any, error) {
-	slug, err := t.slug(in.Project)
+	slug, id, err := t.of(in)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := t.client.BuildLog(ctx, slug, anchor.DeploymentID(in.Deployment))
+	lines, err := t.client.BuildLog(ctx, slug, id)
 	return wire.Items[anchor.LogLine]{Items: lines[max(0, len(lines)-maxLines):]}, err
 }
 
@@ -243,25 +260,4 @@ func (t tools) oneError(ctx context.Context, in oneError) (any, error) {
 		return nil, err
 	}
 	return t.client.Error(ctx, slug, in.ID)
-}
-
-func (t tools) promote(ctx context.Context, in oneDeployment) (any, error) {
-	slug, err := t.slug(in.Project)
-	if err != nil {
-		return nil, err
-	}
-	return t.client.Promote(ctx, slug, anchor.DeploymentID(in.Deployment), wire.Promote{})
-}
-
-type rollbackInput struct {
-	inProject
-	Deployment string `json:"deployment,omitempty" jsonschema:"id of a kept deployment; the previous live one when empty"`
-}
-
-func (t tools) rollback(ctx context.Context, in rollbackInput) (any, error) {
-	slug, err := t.slug(in.Project)
-	if err != nil {
-		return nil, err
-	}
-	return t.client.Rollback(ctx, slug, wire.Rollback{TargetDeploymentID: anchor.DeploymentID(in.Deployment), Previous: in.Deployment == ""})
 }

@@ -72,7 +72,8 @@ func TestTools_AllAnswer(t *testing.T) {
 	session := connect(t, apitest.AdminToken, mcp.Options{AllowChanges: true})
 	fails := map[string]string{ // text of the error, hint included
 		"get_deployment": "has no deployment", "get_build_log": "", "promote": "has no deployment",
-		"rollback": "", "get_error": "anchor errors", "get_stats": "CloudWatch",
+		"rollback": "", "get_error": "anchor errors", "get_stats": "CloudWatch", "get_changes": "has no deployment",
+		"share_traffic": "has no deployment", "get_split": "", "end_split": "", "purge_cache": "CloudFront", "list_crons": "",
 	}
 	var changing []string
 	for _, tool := range tools(t, session) {
@@ -82,7 +83,7 @@ func TestTools_AllAnswer(t *testing.T) {
 		arguments := map[string]any{}
 		schema, err := json.Marshal(tool.InputSchema)
 		must(t, err)
-		for name, value := range map[string]string{"project": "shop", "deployment": "01hzzzzzzzzzzzzzzzzzzzzzzz", "id": "00"} {
+		for name, value := range map[string]any{"project": "shop", "deployment": "01hzzzzzzzzzzzzzzzzzzzzzzz", "id": "00", "weight": 10} {
 			if strings.Contains(string(schema), `"`+name+`":{`) && (name != "deployment" || fails[tool.Name] != "" || tool.Name == "get_build_log") {
 				arguments[name] = value
 			}
@@ -98,8 +99,28 @@ func TestTools_AllAnswer(t *testing.T) {
 			t.Errorf("%s answers with %s", tool.Name, text)
 		}
 	}
-	if slices.Sort(changing); !slices.Equal(changing, []string{"promote", "rollback"}) {
+	if slices.Sort(changing); !slices.Equal(changing, []string{"end_split", "promote", "purge_cache", "rollback", "share_traffic"}) {
 		t.Errorf("changing: %q", changing)
+	}
+}
+
+// An empty word in a call must not stand for another choice.
+func TestTools_RefuseEmptyWords(t *testing.T) {
+	session := connect(t, apitest.AdminToken, mcp.Options{AllowChanges: true, Project: "shop"})
+	for name, c := range map[string]struct {
+		arguments map[string]any
+		want      string
+	}{
+		"promote":       {map[string]any{"deployment": ""}, "list_deployments"},
+		"share_traffic": {map[string]any{"deployment": "", "weight": 10}, "list_deployments"},
+		"get_changes":   {map[string]any{"deployment": ""}, "list_deployments"},
+		"purge_cache":   {map[string]any{"tag": ""}, "all: true"},
+	} {
+		result, err := session.CallTool(t.Context(), &sdk.CallToolParams{Name: name, Arguments: c.arguments})
+		must(t, err)
+		if text := result.Content[0].(*sdk.TextContent).Text; !result.IsError || !strings.Contains(text, c.want) {
+			t.Errorf("%s: error %v: %s", name, result.IsError, text)
+		}
 	}
 }
 
