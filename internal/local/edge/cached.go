@@ -27,7 +27,7 @@ func (x *exchange) send(entry *cache.Entry, status cache.Status) {
 	}
 	form := x.site.formFor(x.found, entry, coding)
 	h := x.res.Header()
-	maps.Copy(h, form.Header)
+	maps.Copy(h, fieldsOf(entry, form))
 	h["Age"] = []string{strconv.FormatInt(int64(entry.Age(now)/time.Second), 10)}
 	switch {
 	case entry.Status == http.StatusOK && cache.NotModified(x.r.Header, h):
@@ -70,28 +70,38 @@ func (s *Site) formFor(found *cache.Request, entry *cache.Entry, coding string) 
 // form returns a stored answer in a content coding, described as the compressor describes it.
 func (s *Site) form(entry *cache.Entry, coding string) *cache.Form {
 	return entry.Prepare(coding, func() *cache.Form {
-		h, body := entry.Header.Clone(), entry.Body
-		codable := isEncodable(entry.Status, h) && len(body) >= asset.SmallestToCompress
-		if codable {
-			addVary(h, "Accept-Encoding")
-		}
+		form := &cache.Form{Coding: coding, Body: entry.Body}
+		form.Codable = isEncodable(entry.Status, entry.Header) && len(entry.Body) >= asset.SmallestToCompress
 		if coding != "" {
-			if body = entry.Encoded(coding); body == nil {
-				body = encodeWhole(coding, entry.Body)
+			if form.Body = entry.Encoded(coding); form.Body == nil {
+				form.Body = encodeWhole(coding, entry.Body)
 			}
-			h["Content-Encoding"] = []string{coding}
-			for _, name := range ofIdentity {
-				delete(h, name)
-			}
-			weakenTag(h)
 		}
-		if entry.Status != http.StatusNoContent {
-			h["Content-Length"] = []string{strconv.Itoa(len(body))}
-		}
-		form := &cache.Form{Header: h, Body: body, Codable: codable}
+		h := fieldsOf(entry, form)
+		form.Tag = h.Get("Etag")
 		form.Whole, form.Unchanged = s.octets(entry.Status, h)
 		return form
 	})
+}
+
+// fieldsOf returns the header of a stored answer in a form. The form has it as octets only, which take a
+// third of the memory.
+func fieldsOf(entry *cache.Entry, form *cache.Form) http.Header {
+	h := entry.Header.Clone()
+	if form.Codable {
+		addVary(h, "Accept-Encoding")
+	}
+	if form.Coding != "" {
+		h["Content-Encoding"] = []string{form.Coding}
+		for _, name := range ofIdentity {
+			delete(h, name)
+		}
+		weakenTag(h)
+	}
+	if entry.Status != http.StatusNoContent {
+		h["Content-Length"] = []string{strconv.Itoa(len(form.Body))}
+	}
+	return h
 }
 
 // octets returns the header as it is sent with an answer, and with a 304 for it. Both share their memory.

@@ -61,7 +61,7 @@ func TestStoredPages_Memory(t *testing.T) {
 		ask(n)
 	}
 	sent := float64(heapInUse()-before) / float64(octets)
-	if stored > 1.15 || sent > 1.25 {
+	if stored > 1.15 || sent > 1.2 {
 		t.Errorf("%.3f × their octets, and %.3f × after a hit", stored, sent)
 	}
 	runtime.KeepAlive(store)

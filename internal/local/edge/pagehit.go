@@ -37,7 +37,7 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 	switch r.noneMatch {
 	case "":
 		h.file = asset.Ready{Header: form.Whole, Body: form.Body}
-	case form.Header.Get("Etag"):
+	case form.Tag:
 		h.file = asset.Ready{Header: form.Unchanged, Unchanged: true}
 	default:
 		return false

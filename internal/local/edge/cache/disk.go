@@ -204,17 +204,32 @@ func (d *disk) writeOne(k variantKey) bool {
 		d.forget(k, p)
 		return true
 	}
-	content := encodeFile(space.name, k.key, p.entry)
 	scratch := d.path(scratchName, space.name+"-"+fileName(k))
-	err := os.WriteFile(scratch, content, 0o600)
+	size, err := writeParts(scratch, encodeFile(space.name, k.key, p.entry))
 	if err == nil {
-		err = space.commit(k, p, scratch, int64(len(content)))
+		err = space.commit(k, p, scratch, size)
 	}
 	if err != nil {
 		os.Remove(scratch)
 		d.pause(err)
 	}
 	return err == nil
+}
+
+// writeParts writes a new file, and returns its size.
+func writeParts(name string, parts [][]byte) (size int64, err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return 0, err
+	}
+	for _, part := range parts {
+		n, werr := f.Write(part)
+		size += int64(n)
+		if werr != nil {
+			return size, errors.Join(werr, f.Close())
+		}
+	}
+	return size, f.Close()
 }
 
 func (d *disk) isWorthwhile(e *Entry) bool {

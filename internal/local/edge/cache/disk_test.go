@@ -322,14 +322,14 @@ func TestDisk_RemovalFails(t *testing.T) {
 	put(t, ask(n, "/2"), "body")
 	s.flush()
 	file := n.space.files[NewKey("/")][0]
-	os.Remove(file.path)
-	if err := os.MkdirAll(filepath.Join(file.path, "in the way"), 0o700); err != nil {
+	os.Remove(file.path())
+	if err := os.MkdirAll(filepath.Join(file.path(), "in the way"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := n.Purge(Selection{Path: "/"}); err == nil {
 		t.Error("the purge reports nothing")
 	}
-	n.drop(func(*Entry) bool { return true })
+	n.drop(func(*facts) bool { return true })
 	if got := recalled(ask(n, "/2")); got != "" || s.Usage().Disk.Problem == "" {
 		t.Errorf("got %q, %+v", got, s.Usage().Disk)
 	}
@@ -405,7 +405,7 @@ func TestDisk_ConcurrentInvalidations(t *testing.T) {
 					s.flush()
 				}
 				if worker == 1 && i%8 == 0 {
-					n.dropKey(r.Key, func(*Entry) bool { return true }) // as an eviction does
+					n.dropKey(r.Key, func(*facts) bool { return true }) // as an eviction does
 				}
 				mu.Lock()
 				if got := recalled(ask(n, "/")); got != "" && got != fmt.Sprint(number) {

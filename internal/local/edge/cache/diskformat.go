@@ -47,24 +47,21 @@ func describe(coding string, body []byte) storedBody {
 	return storedBody{coding, int64(len(body)), sha256.Sum256(body)}
 }
 
-func encodeFile(namespace string, key Key, e *Entry) []byte {
+// encodeFile returns the octets of a file in parts. The bodies are those of the entry: a copy would be
+// garbage of the size of a body, which leaves holes between those that are stored.
+func encodeFile(namespace string, key Key, e *Entry) [][]byte {
 	f := fileHead{namespace: namespace, key: key, entry: e, body: describe("", e.Body)}
-	bodies, size := e.encodedBodies(), len(e.Body)
-	for _, one := range bodies {
+	parts := [][]byte{nil, e.Body}
+	for _, one := range e.encodedBodies() {
 		f.encoded = append(f.encoded, describe(one.coding, one.body))
-		size += len(one.body)
+		parts = append(parts, one.body)
 	}
-	head := f.appendTo(make([]byte, 0, 1024))
-	headSum := sha256.Sum256(head)
-	out := make([]byte, 0, len(diskMagic)+4+len(head)+len(headSum)+size)
-	out = append(out, diskMagic...)
-	out = binary.BigEndian.AppendUint32(out, uint32(len(head)))
-	out = append(append(out, head...), headSum[:]...)
-	out = append(out, e.Body...)
-	for _, one := range bodies {
-		out = append(out, one.body...)
-	}
-	return out
+	start := len(diskMagic) + 4
+	head := f.appendTo(append(make([]byte, 0, 1024), diskMagic+"\x00\x00\x00\x00"...))
+	binary.BigEndian.PutUint32(head[len(diskMagic):], uint32(len(head)-start))
+	sum := sha256.Sum256(head[start:])
+	parts[0] = append(head, sum[:]...)
+	return parts
 }
 
 // appendTo appends the head. decodeHead reads it.
@@ -171,7 +168,7 @@ func decodeHead(head []byte) (f fileHead, err error) {
 	r := &headReader{rest: head}
 	f.namespace = r.text()
 	copy(f.key[:], r.text())
-	e := &Entry{resource: Resource{Scheme: r.text(), Host: r.text(), Target: r.text()}}
+	e := &Entry{facts: &facts{resource: Resource{Scheme: r.text(), Host: r.text(), Target: r.text()}}}
 	f.body, e.Status = r.body(), int(r.number())
 	e.tagged, e.traced, e.keyed = r.number() == 1, r.number() == 1, r.number() == 1
 	e.received, e.initialAge = time.Unix(0, r.number()), time.Duration(r.number())

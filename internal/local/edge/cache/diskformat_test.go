@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,7 +13,7 @@ func TestDiskFile_DamageIsFound(t *testing.T) {
 	answer := Response{Header: header("A", "b"), Body: []byte("body"), Lifetime: Lifetime{Fresh: time.Hour}, Received: time.Now()}
 	entry := ask(New(1).Namespace(), "/").entry(answer)
 	entry.Prepare("br", func() *Form { return &Form{Body: []byte("encoded")} })
-	whole := encodeFile("d1", NewKey("/"), entry)
+	whole := bytes.Join(encodeFile("d1", NewKey("/"), entry), nil)
 	for at := range whole {
 		for _, change := range []string{"cut", "flip"} {
 			damaged := append([]byte(nil), whole...)

@@ -29,8 +29,7 @@ type diskSpace struct {
 type diskFile struct {
 	space *diskSpace
 	key   storeKey
-	about *Entry // without header and body
-	path  string
+	about *facts
 	size  int64
 	place *list.Element // in disk.recent
 }
@@ -54,7 +53,7 @@ func fileName(k variantKey) string {
 }
 
 // variant identifies the entry among those of its key.
-func (e *Entry) variant() string {
+func (e *facts) variant() string {
 	return strings.Join(e.vary, "\x00") + "\x01" + strings.Join(e.values, "\x01")
 }
 
@@ -98,7 +97,7 @@ func (s *diskSpace) loadFile(name string) {
 		_ = s.disk.unlink(path)
 		return
 	}
-	s.add(&diskFile{space: s, key: key, about: head.entry, path: path, size: max(size, leastFile)})
+	s.add(&diskFile{space: s, key: key, about: head.entry.facts, size: max(size, leastFile)})
 	_ = s.disk.evict()
 }
 
@@ -144,10 +143,15 @@ func without[K comparable](all map[K][]*diskFile, key K, f *diskFile) {
 	all[key] = rest
 }
 
+// path returns where the file is. Thousands of paths would take more memory than the rest of what is known of the files.
+func (f *diskFile) path() string {
+	return f.space.disk.path(f.space.name, fileName(variantKey{f.key, f.about.variant()}))
+}
+
 // remove removes a file for good; disk.mu is held.
 func (f *diskFile) remove() error {
 	f.space.unlist(f)
-	return f.space.disk.unlink(f.path)
+	return f.space.disk.unlink(f.path())
 }
 
 // unlink removes a file; disk.mu is held.
@@ -159,7 +163,7 @@ func (d *disk) unlink(path string) error {
 }
 
 // find returns the file of a variant, or nil; disk.mu is held.
-func (s *diskSpace) find(key Key, e *Entry) *diskFile {
+func (s *diskSpace) find(key Key, e *facts) *diskFile {
 	for _, f := range s.files[key] {
 		if f.about.sameVariant(e) {
 			return f
@@ -180,7 +184,7 @@ func (s *diskSpace) enqueue(key Key, e *Entry) {
 	if !s.isLoaded() {
 		s.newer[fileName(k)] = true
 	}
-	if old := s.find(key, e); old != nil {
+	if old := s.find(key, e.facts); old != nil {
 		_ = old.remove()
 	}
 	if d.broken || !s.isLoaded() || !s.namespace.mayStore(e) || !d.isWorthwhile(e) || d.waiting+e.weight() > d.mostWaiting() {
@@ -202,8 +206,8 @@ func (s *diskSpace) enqueueAgain(key Key, e *Entry) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	k := variantKey{storeKey{s.namespace, key}, e.variant()}
-	old := s.find(key, e)
-	if old == nil || d.pending[k] != nil || !old.about.isOf(e) || d.broken || !s.namespace.mayStore(e) || !d.isWorthwhile(e) ||
+	old := s.find(key, e.facts)
+	if old == nil || d.pending[k] != nil || !old.about.isOf(e.facts) || d.broken || !s.namespace.mayStore(e) || !d.isWorthwhile(e) ||
 		d.waiting+e.weight() > d.mostWaiting() {
 		return
 	}
@@ -225,7 +229,7 @@ func (s *diskSpace) commit(k variantKey, p *pendingFile, scratch string, size in
 	d := s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.pending[k] != p || d.broken || !s.namespace.valid(p.entry) {
+	if d.pending[k] != p || d.broken || !s.namespace.valid(p.entry.facts) {
 		return os.Remove(scratch)
 	}
 	path := d.path(s.name, fileName(k))
@@ -240,23 +244,15 @@ func (s *diskSpace) commit(k variantKey, p *pendingFile, scratch string, size in
 	d.unqueue(k)
 	d.state.Written++
 	d.state.Problem = ""
-	if old := s.find(k.key, p.entry); old != nil {
+	if old := s.find(k.key, p.entry.facts); old != nil {
 		s.unlist(old) // its file has been replaced
 	}
-	s.add(&diskFile{space: s, key: k.storeKey, about: p.entry.about(), path: path, size: max(size, leastFile)})
+	s.add(&diskFile{space: s, key: k.storeKey, about: p.entry.facts, size: max(size, leastFile)})
 	return d.evict()
 }
 
-// about returns the entry without header and body.
-func (e *Entry) about() *Entry {
-	return &Entry{
-		Status: e.Status, Lifetime: e.Lifetime, resource: e.resource, vary: e.vary, values: e.values, tags: e.tags, tagged: e.tagged,
-		traced: e.traced, keyed: e.keyed, received: e.received, initialAge: e.initialAge, sequence: e.sequence,
-	}
-}
-
-// isOf reports whether e, without header and body, describes other.
-func (e *Entry) isOf(other *Entry) bool {
+// isOf reports whether e are the facts of other.
+func (e *facts) isOf(other *facts) bool {
 	return e.sequence == other.sequence && e.received.Equal(other.received) && e.sameVariant(other)
 }
 
@@ -275,7 +271,7 @@ func (s *diskSpace) recall(r *Request, now time.Time) *Entry {
 	if f == nil {
 		return nil
 	}
-	read, err := readWhole(f.path)
+	read, err := readWhole(f.path())
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if s.find(f.key.key, f.about) != f || d.broken || !s.namespace.valid(f.about) {
@@ -290,7 +286,7 @@ func (s *diskSpace) recall(r *Request, now time.Time) *Entry {
 		return nil
 	}
 	e := read.entry
-	e.sequence = f.about.sequence
+	e.facts = f.about
 	d.state.Read++
 	s.namespace.counters.Recalled.Add(1)
 	d.recent.MoveToFront(f.place)
@@ -314,7 +310,7 @@ func (s *diskSpace) selected(r *Request, now time.Time) *diskFile {
 // queued returns the pending response that a request selects; disk.mu is held.
 func (s *diskSpace) queued(r *Request) *Entry {
 	for k, p := range s.disk.pending {
-		if k.namespace == s.namespace && k.key == r.Key && s.namespace.valid(p.entry) && p.entry.matches(r.Fields) {
+		if k.namespace == s.namespace && k.key == r.Key && s.namespace.valid(p.entry.facts) && p.entry.matches(r.Fields) {
 			return p.entry
 		}
 	}
@@ -369,15 +365,15 @@ func (s *diskSpace) removeAt(r Resource) error {
 
 // removeMatching removes the files that are included, and makes such responses that are pending not
 // be written. It returns the descriptions of the valid ones.
-func (s *diskSpace) removeMatching(included func(*Entry) bool) (removed []*Entry, err error) {
+func (s *diskSpace) removeMatching(included func(*facts) bool) (removed []*facts, err error) {
 	<-s.loaded
 	d := s.disk
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for k, p := range d.pending {
-		if k.namespace == s.namespace && included(p.entry) {
+		if k.namespace == s.namespace && included(p.entry.facts) {
 			d.unqueue(k)
-			removed = append(removed, p.entry)
+			removed = append(removed, p.entry.facts)
 		}
 	}
 	var doomed []*diskFile
@@ -400,7 +396,7 @@ func removeFiles(files []*diskFile) (err error) {
 }
 
 // each calls do for each file and its size.
-func (s *diskSpace) each(do func(about *Entry, size int64)) {
+func (s *diskSpace) each(do func(about *facts, size int64)) {
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
 	for _, files := range s.files {

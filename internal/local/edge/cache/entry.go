@@ -13,9 +13,22 @@ import (
 
 // Entry is a stored response. It does not change; its header and body are shared by all readers.
 type Entry struct {
-	Status int
+	*facts
 	Header http.Header
 	Body   []byte
+
+	untold bool // the app would name the tags with the next answer
+	hits   atomic.Int64
+	asked  atomic.Bool
+
+	forms   forms
+	encoded []encodedBody // that the disk had
+}
+
+// facts are what is known of a response whose header and body may be on disk only. The response in
+// memory and its file share them.
+type facts struct {
+	Status int
 	Lifetime
 
 	resource Resource
@@ -23,19 +36,13 @@ type Entry struct {
 	values   []string // their values, in the same order
 	tags     []string
 	tagged   bool // tags are all that there are
-	untold   bool // the app would name the tags with the next answer
 	traced   bool // of what an app can revalidate, the response has what tags say, and nothing else
 	keyed    bool // tags name all pages of the app's cache that it was made from
 
 	received   time.Time
 	initialAge time.Duration
 	sequence   uint64        // of the namespace, when the response was asked for
-	checked    atomic.Uint64 // 1 more than the namespace's sequence when the entry was last known to be valid
-	hits       atomic.Int64
-	asked      atomic.Bool
-
-	forms   forms
-	encoded []encodedBody // that the disk had
+	checked    atomic.Uint64 // 1 more than the namespace's sequence when the response was last known to be valid
 }
 
 // encodedBody is a body in a content coding.
@@ -99,12 +106,12 @@ func (e *Entry) CountHit(all *atomic.Int64) {
 }
 
 // Age is the response's age in the sense of RFC 9111, section 4.2.3.
-func (e *Entry) Age(now time.Time) time.Duration {
+func (e *facts) Age(now time.Time) time.Duration {
 	return e.initialAge + max(now.Sub(e.received), 0)
 }
 
 // TTL is how long the response stays fresh; below 0 it is stale.
-func (e *Entry) TTL(now time.Time) time.Duration { return e.Fresh - e.Age(now) }
+func (e *facts) TTL(now time.Time) time.Duration { return e.Fresh - e.Age(now) }
 
 // State is what a response may be used for.
 type State int
@@ -117,7 +124,7 @@ const (
 )
 
 // State returns what the response may be used for now.
-func (e *Entry) State(now time.Time) State {
+func (e *facts) State(now time.Time) State {
 	switch age := e.Age(now); {
 	case age < e.Fresh:
 		return Fresh
@@ -128,7 +135,7 @@ func (e *Entry) State(now time.Time) State {
 }
 
 // ServesErrors reports whether the response may be sent instead of an error (RFC 5861, section 4).
-func (e *Entry) ServesErrors(now time.Time) bool {
+func (e *facts) ServesErrors(now time.Time) bool {
 	return e.Age(now) < e.Fresh+e.StaleIfError
 }
 
@@ -157,7 +164,8 @@ func (e *Entry) weight() int64 {
 
 // Form is a response in one content coding, as it is sent. It does not change.
 type Form struct {
-	Header http.Header
+	Coding string
+	Tag    string // the entity tag
 	Body   []byte
 	// Whole and Unchanged are the header as octets, of the response and of a 304 for it, without
 	// what changes from one response to the next.
@@ -198,7 +206,7 @@ func (e *Entry) Prepare(coding string, prepare func() *Form) *Form {
 }
 
 // matches reports whether the response was selected by request fields equal to those.
-func (e *Entry) matches(fields Fields) bool {
+func (e *facts) matches(fields Fields) bool {
 	for i, name := range e.vary {
 		if fields(name) != e.values[i] {
 			return false
@@ -208,7 +216,7 @@ func (e *Entry) matches(fields Fields) bool {
 }
 
 // sameVariant reports whether other takes the entry's place.
-func (e *Entry) sameVariant(other *Entry) bool {
+func (e *facts) sameVariant(other *facts) bool {
 	return slices.Equal(e.vary, other.vary) && slices.Equal(e.values, other.values)
 }
 

@@ -103,7 +103,7 @@ func (f *Flight) Wait(ctx context.Context) (Outcome, error) {
 // Entry returns the response that the flight brought, for a request of a time that selects it; else nil. A request that
 // came after the response needs one that was still fresh then.
 func (f *Flight) Entry(r *Request, at time.Time) *Entry {
-	if f.entry == nil || !r.Namespace.valid(f.entry) || !f.entry.matches(r.Fields) {
+	if f.entry == nil || !r.Namespace.valid(f.entry.facts) || !f.entry.matches(r.Fields) {
 		return nil
 	}
 	if at.After(f.entry.received) && f.entry.TTL(at) <= 0 {

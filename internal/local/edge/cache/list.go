@@ -29,8 +29,9 @@ func (n *Namespace) List(sel Selection, now time.Time) []Listed {
 	var all []Listed
 	seen := map[string]bool{}
 	for e := range n.all() {
-		if sel.includes(e) {
+		if sel.includes(e.facts) {
 			one := e.listed(now, e.weight())
+			one.Hits = e.hits.Load()
 			seen[one.ID] = true
 			all = append(all, one)
 		}
@@ -38,7 +39,7 @@ func (n *Namespace) List(sel Selection, now time.Time) []Listed {
 	if n.space == nil {
 		return all
 	}
-	n.space.each(func(about *Entry, size int64) {
+	n.space.each(func(about *facts, size int64) {
 		if !n.valid(about) || !sel.includes(about) || about.Age(now) >= about.usable() {
 			return
 		}
@@ -50,13 +51,13 @@ func (n *Namespace) List(sel Selection, now time.Time) []Listed {
 	return all
 }
 
-func (e *Entry) listed(now time.Time, size int64) Listed {
+func (e *facts) listed(now time.Time, size int64) Listed {
 	sum := sha256.Sum256([]byte(e.resource.String() + "\x02" + e.variant()))
 	tags := slices.DeleteFunc(slices.Clone(e.tags), func(tag string) bool { return strings.HasPrefix(tag, InternalTag) })
 	slices.Sort(tags)
 	tags = slices.Compact(tags)
 	return Listed{
 		ID: hex.EncodeToString(sum[:8]), URL: e.resource.String(), Status: e.Status, Vary: slices.Clone(e.vary),
-		Tags: tags[:min(len(tags), mostListedTags)], Age: e.Age(now), TTL: e.TTL(now), Bytes: size, Hits: e.hits.Load(),
+		Tags: tags[:min(len(tags), mostListedTags)], Age: e.Age(now), TTL: e.TTL(now), Bytes: size,
 	}
 }

@@ -50,7 +50,7 @@ func (n *Namespace) Sequence() uint64 { return n.sequence.Load() }
 
 // valid reports whether no invalidation concerns the entry. Looking that up again takes nothing as
 // long as no other invalidation comes.
-func (n *Namespace) valid(e *Entry) bool {
+func (n *Namespace) valid(e *facts) bool {
 	if e.checked.Load() == n.sequence.Load()+1 {
 		return true
 	}
@@ -71,7 +71,7 @@ func (n *Namespace) valid(e *Entry) bool {
 }
 
 func (n *Namespace) mayStore(e *Entry) bool {
-	return e.sequence >= n.storing.Load() && n.valid(e)
+	return e.sequence >= n.storing.Load() && n.valid(e.facts)
 }
 
 // Invalidate makes all responses of the namespace invalid, those under way included. A response to
@@ -130,7 +130,7 @@ func (n *Namespace) invalidateTags(tags []string, unknown *uint64) {
 	}
 	n.mu.Unlock()
 	if n.space != nil {
-		_, _ = n.space.removeMatching(func(e *Entry) bool { return !n.valid(e) })
+		_, _ = n.space.removeMatching(func(e *facts) bool { return !n.valid(e) })
 	}
 }
 
@@ -147,7 +147,7 @@ func (n *Namespace) makeRoom(marks int) {
 	if !full {
 		return
 	}
-	n.drop(func(*Entry) bool { return false })
+	n.drop(func(*facts) bool { return false })
 	n.mu.Lock()
 	clear(n.resources)
 	clear(n.tags)
@@ -179,15 +179,15 @@ type Selection struct {
 func (n *Namespace) Purge(sel Selection) (purged int, err error) {
 	n.counters.Invalidations.Add(1)
 	seen := map[string]bool{}
-	note := func(e *Entry) {
+	note := func(e *facts) {
 		if id := e.resource.String() + "\x02" + e.variant(); !seen[id] {
 			seen[id] = true
 			purged++
 		}
 	}
 	for e := range n.all() {
-		if sel.includes(e) {
-			note(e)
+		if sel.includes(e.facts) {
+			note(e.facts)
 		}
 	}
 	raise(&n.storing, n.sequence.Add(1))
@@ -202,7 +202,7 @@ func (n *Namespace) Purge(sel Selection) (purged int, err error) {
 	}
 	if sel == (Selection{}) {
 		err = errors.Join(err, n.invalidateAll())
-		n.drop(func(*Entry) bool { return true })
+		n.drop(func(*facts) bool { return true })
 		return purged, err
 	}
 	n.drop(sel.includes)
@@ -217,7 +217,7 @@ func (n *Namespace) all() iter.Seq[*Entry] {
 				continue
 			}
 			for _, e := range v.entries {
-				if n.valid(e) && !yield(e) {
+				if n.valid(e.facts) && !yield(e) {
 					return
 				}
 			}
@@ -232,11 +232,11 @@ func (n *Namespace) Drop() {
 	if n.space != nil {
 		_ = n.space.close()
 	}
-	n.drop(func(*Entry) bool { return true })
+	n.drop(func(*facts) bool { return true })
 }
 
 // drop removes the entries that are included, and those that are invalid.
-func (n *Namespace) drop(included func(*Entry) bool) {
+func (n *Namespace) drop(included func(*facts) bool) {
 	for k := range n.store.variants.All() {
 		if k.namespace == n {
 			n.dropKey(k.key, included)
@@ -244,12 +244,12 @@ func (n *Namespace) drop(included func(*Entry) bool) {
 	}
 }
 
-func (n *Namespace) dropKey(key Key, included func(*Entry) bool) {
+func (n *Namespace) dropKey(key Key, included func(*facts) bool) {
 	r := Request{Namespace: n, Key: key}
 	r.update(func(old *variants) *variants {
 		kept := &variants{}
 		for _, e := range old.entries {
-			if n.valid(e) && !included(e) {
+			if n.valid(e.facts) && !included(e.facts) {
 				kept.entries = append(kept.entries, e)
 			}
 		}
@@ -260,7 +260,7 @@ func (n *Namespace) dropKey(key Key, included func(*Entry) bool) {
 	})
 }
 
-func (s Selection) includes(e *Entry) bool {
+func (s Selection) includes(e *facts) bool {
 	if s.Host != "" && !strings.EqualFold(s.Host, hostname(e.resource.Host)) {
 		return false
 	}
@@ -272,7 +272,7 @@ func (s Selection) includes(e *Entry) bool {
 }
 
 // hasTag also reports true for an entry whose tags are not all known.
-func (e *Entry) hasTag(tag string) bool {
+func (e *facts) hasTag(tag string) bool {
 	for _, own := range e.tags {
 		if own == tag {
 			return true

@@ -129,7 +129,7 @@ func TestFreshnessNeverReturns(t *testing.T) {
 		if why != "" {
 			continue
 		}
-		e := &Entry{Lifetime: life, received: receivedAt, initialAge: initialAge(h, receivedAt)}
+		e := &facts{Lifetime: life, received: receivedAt, initialAge: initialAge(h, receivedAt)}
 		before, beforeAge := Fresh, time.Duration(0)
 		for _, after := range []time.Duration{-time.Hour, 0, time.Second, time.Minute, time.Hour, 100 * 365 * 24 * time.Hour} {
 			now := receivedAt.Add(after)

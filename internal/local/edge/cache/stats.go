@@ -53,7 +53,7 @@ func (n *Namespace) DiskSize() (entries int, bytes int64) {
 	if n.space == nil {
 		return 0, 0
 	}
-	n.space.each(func(_ *Entry, size int64) {
+	n.space.each(func(_ *facts, size int64) {
 		entries++
 		bytes += size
 	})

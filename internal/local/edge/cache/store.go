@@ -181,7 +181,7 @@ func (r *Request) Find(now time.Time) (entry *Entry, passing bool) {
 		return nil, false
 	}
 	for _, e := range v.entries {
-		if r.Namespace.valid(e) && e.matches(r.Fields) {
+		if r.Namespace.valid(e.facts) && e.matches(r.Fields) {
 			return e, false
 		}
 	}
@@ -231,7 +231,7 @@ func (r *Request) Put(response Response) (*Entry, bool) {
 	r.update(func(old *variants) *variants { return old.with(e, r.Namespace) })
 	if !r.Namespace.mayStore(e) {
 		// A purge may have looked before the entry was there.
-		r.Namespace.dropKey(r.Key, func(other *Entry) bool { return other == e })
+		r.Namespace.dropKey(r.Key, func(other *facts) bool { return other == e.facts })
 		return e, false
 	}
 	r.Namespace.counters.Stored.Add(1)
@@ -249,14 +249,13 @@ func (r *Request) Encoded(e *Entry) {
 }
 
 func (r *Request) entry(response Response) *Entry {
-	e := &Entry{
-		Status: response.Status, Header: response.Header, Body: response.Body, Lifetime: response.Lifetime,
-		resource: r.Resource, vary: VaryOf(response.Header),
+	e := &Entry{Header: response.Header, Body: response.Body, untold: response.Untold, facts: &facts{
+		Status: response.Status, Lifetime: response.Lifetime, resource: r.Resource, vary: VaryOf(response.Header),
 		received: response.Received, initialAge: initialAge(response.Header, response.Received), sequence: response.Sequence,
-	}
+	}}
 	e.values = r.Fields.of(e.vary)
 	e.tags, e.tagged = tagsOf(response.Header)
-	e.tags, e.traced, e.untold = append(e.tags, response.Tags...), response.Traced, response.Untold
+	e.tags, e.traced = append(e.tags, response.Tags...), response.Traced
 	e.keyed = response.Keyed || response.Traced
 	e.tagged = e.tagged || e.traced
 	delete(e.Header, "Age") // each response gets its own
@@ -289,7 +288,7 @@ func (r *Request) update(change func(old *variants) *variants) {
 func (v *variants) with(e *Entry, n *Namespace) *variants {
 	entries := []*Entry{e}
 	for _, other := range v.entries {
-		if len(entries) < mostVariants && n.valid(other) && !other.sameVariant(e) {
+		if len(entries) < mostVariants && n.valid(other.facts) && !other.sameVariant(e.facts) {
 			entries = append(entries, other)
 		}
 	}
