@@ -103,7 +103,7 @@ func (t tab) visit(page string) (paint, answer float64, err error) {
 		return paint && load ? [paint.startTime, load.responseStart] : null;
 	})()`, &times, chromedp.WithPollingTimeout(time.Minute)))
 	if err == nil && len(times) != 2 {
-		err = fmt.Errorf("Chromium returned %v", times)
+		err = fmt.Errorf("the browser returned %v", times)
 	}
 	if err != nil {
 		return 0, 0, fmt.Errorf("visit %s: %w", page, err)
