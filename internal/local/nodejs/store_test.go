@@ -3,6 +3,8 @@ package nodejs_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
+	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
 func rangeOf(t *testing.T, text string) nodejs.Range {
@@ -118,8 +121,64 @@ func TestStore_Install_FromNPM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.CommandContext(t.Context(), node.Path, "-p", "process.versions.node+' '+process.versions.modules").CombinedOutput()
-	if err != nil || strings.TrimSpace(string(out)) != node.Version+" 137" {
-		t.Errorf("%s: %q, %v", node.Version, out, err)
+	t.Run("it runs JavaScript", func(t *testing.T) {
+		out, err := exec.CommandContext(t.Context(), node.Path, "-p", "process.versions.node+' '+process.versions.modules").CombinedOutput()
+		if err != nil || strings.TrimSpace(string(out)) != node.Version+" 137" {
+			t.Errorf("%s: %q, %v", node.Version, out, err)
+		}
+	})
+	t.Run("it loads modules that it has compiled before", func(t *testing.T) { loadsCompiled(t, node) })
+}
+
+// loadsCompiled checks that modules see the same from compiled code, and that those with import() are among them, which
+// an older Node.js cannot load.
+func loadsCompiled(t *testing.T, node worker.Node) {
+	dir, compiled := t.TempDir(), filepath.Join(t.TempDir(), "code")
+	twin := filepath.Join(dir, "node_modules", "twin")
+	if err := errors.Join(os.CopyFS(dir, os.DirFS("../worker/testdata/modules")), os.MkdirAll(twin, 0o755),
+		os.WriteFile(filepath.Join(twin, "index.js"), []byte(`exports.kind = "commonjs";`), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder // written by one goroutine, which ends with the pool
+	answer := func(compile bool) string {
+		log.Reset()
+		pool, err := worker.NewPool(node, worker.Spec{
+			Dir: dir, Tree: dir, Handler: "index.handler", Compiled: compiled, Tmp: t.TempDir(), Max: 1,
+			Log: func(line worker.Line) { log.WriteString(line.Text + "\n") },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer pool.Close()
+		r := httptest.NewRequest(http.MethodGet, "http://app.test/", http.NoBody)
+		w := httptest.NewRecorder()
+		pool.ServeHTTP(w, r)
+		if w.Code != http.StatusOK {
+			pool.Close()
+			t.Fatalf("%d %s\n%s", w.Code, w.Body, log.String())
+		}
+		if compile {
+			if err := pool.Compile(t.Context(), r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return w.Body.String()
+	}
+	before := answer(true)
+	for _, name := range []string{"word.cjs", "dynamic.cjs"} { // V8 knows a source by its length
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := strings.Replace(string(text), `"first"`, `"other"`, 1)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(changed), 0o644); err != nil || changed == string(text) {
+			t.Fatalf("%s is not changed: %v", name, err)
+		}
+	}
+	if got := answer(false); got != before {
+		t.Errorf("from compiled code %s\nbefore             %s", got, before)
+	}
+	if strings.Contains(log.String(), "Warning") {
+		t.Errorf("the app's log has %s", log.String())
 	}
 }

@@ -24,6 +24,7 @@ const align = (size) => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
 export function useCompiled(file) {
   const codes = file ? readCodes(file) : undefined;
   if (!codes) return;
+  announceLoader();
   wrapCompile((name, source) => {
     const cachedData = codes.get(name);
     return cachedData && toScript(name, source, cachedData);
@@ -53,9 +54,9 @@ function readCodes(file) {
 // descriptor and closes it.
 export function recordCompiled(root) {
   const scripts = [];
+  announceLoader();
   wrapCompile((name, source) => {
-    // Only Node.js itself can resolve what import() in a module means.
-    if (!name.startsWith(root + path.sep) || source.includes("import(")) return undefined;
+    if (!name.startsWith(root + path.sep) || (!LOADER && source.includes("import("))) return undefined;
     const script = toScript(name, source);
     scripts.push([name, script]);
     return script;
@@ -77,9 +78,25 @@ function encode(name, code) {
   return [head, code, Buffer.alloc(align(code.length) - code.length)];
 }
 
+// Lets import() in a module mean what it means without the wrapper, relative to the module's file. V8 before that of
+// Node.js 22 forgets it in code that another process has compiled: there, modules that contain import() stay with Node.js.
+const LOADER = Number.parseInt(process.versions.node) >= 22 ? vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER : undefined;
+
+// Node.js warns once, at the first import() by it, that the loader is experimental. An app's log has no use for that.
+function announceLoader() {
+  if (!LOADER) return;
+  const { emitWarning } = process;
+  process.emitWarning = () => {};
+  try {
+    new vm.Script('import("node:vm")', { importModuleDynamically: LOADER }).runInThisContext();
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
 // The offset keeps the columns of errors in the first line as they are without the wrapper.
 const toScript = (filename, source, cachedData) =>
-  new vm.Script(BEFORE + source + AFTER, { filename, cachedData, columnOffset: -BEFORE.length });
+  new vm.Script(BEFORE + source + AFTER, { filename, cachedData, columnOffset: -BEFORE.length, importModuleDynamically: LOADER });
 
 // Lets scriptOf return the script of a CommonJS module; undefined leaves it to Node.js, as does a
 // syntax error, which Node.js reports better, or by which it knows an ES module.

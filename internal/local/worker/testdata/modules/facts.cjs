@@ -13,7 +13,7 @@ module.exports = async () => ({
   json: require("./data.json"),
   missing: attempt(() => require("./missing.cjs")),
   broken: attempt(() => require("./broken.cjs")),
-  imported: (await require("./dynamic.cjs")()).default,
+  imported: await require("./dynamic.cjs")(),
   twin: require("twin").kind,
   shebang: require("./shebang.cjs"),
   strict: require("./strict.cjs"),
