@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -204,18 +205,41 @@ func (s *scanner) relativePath(target string) (string, bool) {
 
 func (s *scanner) hashFiles() error {
 	group, ctx := errgroup.WithContext(s.ctx)
-	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i := range s.files {
-		if s.files[i].Link == "" {
-			group.Go(func() error { return s.hashFile(ctx, &s.files[i]) })
-		}
+	order := s.byFolder()
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() error {
+			opener := NewFolderFiles(s.root)
+			defer opener.Close()
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(order) {
+					return nil
+				}
+				if err := s.hashFile(ctx, opener, order[i]); err != nil {
+					return err
+				}
+			}
+		})
 	}
 	return group.Wait()
 }
 
-func (s *scanner) hashFile(ctx context.Context, f *File) error {
+// byFolder returns the files that have a content, those of a folder one after another.
+func (s *scanner) byFolder() []*File {
+	var order []*File
+	for i := range s.files {
+		if s.files[i].Link == "" {
+			order = append(order, &s.files[i])
+		}
+	}
+	slices.SortStableFunc(order, func(a, b *File) int { return strings.Compare(path.Dir(a.Path), path.Dir(b.Path)) })
+	return order
+}
+
+func (s *scanner) hashFile(ctx context.Context, opener *FolderFiles, f *File) error {
 	source := s.sourcePath(f.Path)
-	file, err := OpenIn(s.root, f.Path)
+	file, err := opener.Open(f.Path)
 	if err != nil {
 		return err
 	}
@@ -228,7 +252,9 @@ func (s *scanner) hashFile(ctx context.Context, f *File) error {
 		return err
 	}
 	hash := sha256.New()
-	read, err := io.Copy(hash, &reading{ctx: ctx, from: io.LimitReader(file, before.Size()+1)})
+	buffer := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(buffer)
+	read, err := io.CopyBuffer(hash, &reading{ctx: ctx, from: io.LimitReader(file, before.Size()+1)}, buffer[:])
 	if err != nil {
 		return unreadableError(err, source)
 	}
@@ -260,7 +286,11 @@ func (s *scanner) checkFits(name string, size int64) error {
 // OpenIn opens a regular file below root, without waiting for anything: a pipe in its
 // place is an Invalid error (special_file), as is a link that leads out of root.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
-	source := pathBelow(root, name)
+	return openIn(root, name, pathBelow(root, name))
+}
+
+// openIn is OpenIn for a file that errors call source.
+func openIn(root *os.Root, name, source string) (*os.File, error) {
 	file, err := root.OpenFile(filepath.FromSlash(name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, unreadableError(err, source)

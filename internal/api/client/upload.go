@@ -222,8 +222,10 @@ func (u *uploading) put(ctx context.Context, cl call) error {
 func (u *uploading) pack(entries []filepack.Entry) io.ReadCloser {
 	r, w := io.Pipe()
 	go func() {
+		opener := artifact.NewFolderFiles(u.root)
+		defer opener.Close()
 		err := filepack.Write(w, entries, func(e filepack.Entry) (io.ReadCloser, error) {
-			return u.open(u.files[artifact.Digest(e.Digest)])
+			return openUnchanged(opener, u.files[artifact.Digest(e.Digest)])
 		})
 		if err != nil {
 			err = &brokenBody{err}
@@ -234,7 +236,14 @@ func (u *uploading) pack(entries []filepack.Entry) io.ReadCloser {
 }
 
 func (u *uploading) open(f artifact.File) (io.ReadCloser, error) {
-	file, err := artifact.OpenIn(u.root, f.Path)
+	opener := artifact.NewFolderFiles(u.root)
+	defer opener.Close()
+	return openUnchanged(opener, f)
+}
+
+// openUnchanged opens a file that must have the size with which it was scanned.
+func openUnchanged(opener *artifact.FolderFiles, f artifact.File) (io.ReadCloser, error) {
+	file, err := opener.Open(f.Path)
 	if err != nil {
 		return nil, &brokenBody{fmt.Errorf("%q existed when the build was scanned: %w", f.Path, err)}
 	}

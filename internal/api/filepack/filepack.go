@@ -4,9 +4,11 @@ package filepack
 
 import (
 	"archive/tar"
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/anchor-deploy/anchor/internal/anchor"
 	"github.com/anchor-deploy/anchor/internal/artifact"
@@ -39,15 +41,25 @@ func Size(entries []Entry) int64 {
 
 func paddingOf(size int64) int64 { return -size & (block - 1) }
 
+// bufferSize is how much of a pack is written and read at a time: its headers, contents and padding would be three
+// system calls for each file on both sides.
+const bufferSize = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
 // Write writes a pack. open returns the content of an entry, which must have exactly the entry's size.
 func Write(w io.Writer, entries []Entry, open func(Entry) (io.ReadCloser, error)) error {
-	archive := tar.NewWriter(w)
+	buffered := bufio.NewWriterSize(w, bufferSize)
+	archive := tar.NewWriter(buffered)
 	for _, e := range entries {
 		if err := writeEntry(archive, e, open); err != nil {
 			return err
 		}
 	}
-	return archive.Close()
+	if err := archive.Close(); err != nil {
+		return err
+	}
+	return buffered.Flush()
 }
 
 func writeEntry(archive *tar.Writer, e Entry, open func(Entry) (io.ReadCloser, error)) error {
@@ -63,16 +75,27 @@ func writeEntry(archive *tar.Writer, e Entry, open func(Entry) (io.ReadCloser, e
 		return err
 	}
 	defer content.Close()
-	if n, err := io.CopyN(archive, content, e.Size); err != nil {
+	if n, err := copySized(archive, content, e.Size); err != nil {
 		return fmt.Errorf("pack %s: %d of %d bytes: %w", e.Digest, n, e.Size, err)
 	}
 	return nil
 }
 
+// copySized is io.CopyN with a buffer that is used again.
+func copySized(w io.Writer, content io.Reader, size int64) (int64, error) {
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
+	n, err := io.CopyBuffer(w, io.LimitReader(content, size), buffer[:])
+	if err == nil && n < size {
+		err = io.EOF
+	}
+	return n, err
+}
+
 // Read calls file for each file of a pack, in order, with its content. What file leaves unread is skipped. A malformed
 // pack, or one that was cut off, is an Invalid error; the files before the fault have been passed to file.
 func Read(r io.Reader, file func(Entry, io.Reader) error) error {
-	counted := &countingReader{r: r}
+	counted := &countingReader{r: bufio.NewReaderSize(r, bufferSize)}
 	archive := tar.NewReader(counted)
 	end := int64(0) // of the last file with its padding, from the beginning of the pack
 	for i := 0; ; i++ {
