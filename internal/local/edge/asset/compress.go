@@ -31,20 +31,49 @@ const zstdWindow = 8 << 20
 
 type encoder struct {
 	suffix string
-	open   func(io.Writer) (io.WriteCloser, error)
+	open   func(io.Writer) (coder, error)
+	idle   *sync.Pool // of coders: each has buffers and tables of up to some megabytes
+}
+
+// coder compresses what is written to it until Close. After Reset it writes to another file what a new
+// one would write.
+type coder interface {
+	io.WriteCloser
+	Reset(to io.Writer)
 }
 
 var (
-	brotliEncoder = encoder{brotliSuffix, func(w io.Writer) (io.WriteCloser, error) {
+	brotliEncoder = encoder{brotliSuffix, func(w io.Writer) (coder, error) {
 		return brotli.NewWriterLevel(w, brotliQuality), nil
-	}}
-	gzipEncoder = encoder{gzipSuffix, func(w io.Writer) (io.WriteCloser, error) {
+	}, &sync.Pool{}}
+	gzipEncoder = encoder{gzipSuffix, func(w io.Writer) (coder, error) {
 		return gzip.NewWriterLevel(w, gzipLevel)
-	}}
-	zstdEncoder = encoder{zstdSuffix, func(w io.Writer) (io.WriteCloser, error) {
+	}, &sync.Pool{}}
+	zstdEncoder = encoder{zstdSuffix, func(w io.Writer) (coder, error) {
 		return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow))
-	}}
+	}, &sync.Pool{}}
 )
+
+// encode writes what it reads from from in the encoder's coding.
+func (e encoder) encode(to io.Writer, from io.Reader) error {
+	w, used := e.idle.Get().(coder)
+	if used {
+		w.Reset(to)
+	} else {
+		var err error
+		if w, err = e.open(to); err != nil {
+			return err
+		}
+	}
+	defer func() {
+		w.Reset(io.Discard) // it must not keep the file
+		e.idle.Put(w)
+	}()
+	if _, err := io.Copy(w, from); err != nil {
+		return err
+	}
+	return w.Close()
+}
 
 // ensureVariant returns the size of a variant, and writes it unless an earlier deployment did. 0 means
 // that the variant is not smaller than the file. An empty file records that, so that it is not
@@ -136,14 +165,7 @@ func (b builder) encodeFile(ctx context.Context, f File, enc encoder, to *os.Fil
 		return 0, err
 	}
 	defer from.Close()
-	w, err := enc.open(to)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := io.Copy(w, cancelable{ctx, from}); err != nil {
-		return 0, err
-	}
-	if err := w.Close(); err != nil {
+	if err := enc.encode(to, cancelable{ctx, from}); err != nil {
 		return 0, err
 	}
 	return to.Seek(0, io.SeekCurrent)
