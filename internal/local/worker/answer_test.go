@@ -58,6 +58,33 @@ func TestAnswer_KeepsContentLength(t *testing.T) {
 	}
 }
 
+// TestAnswer_PiecesOfOneTurn: pieces that an app writes without waiting are sent together, and an answer that ends with
+// them states its length. What is too large to be held is not.
+func TestAnswer_PiecesOfOneTurn(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, Spec{Handler: "wild.handler"})
+	for name, test := range map[string]struct {
+		pieces []piece
+		length int64
+	}{
+		"small":               {[]piece{{Size: 5}, {Size: 7}, {Size: 9}}, 21},
+		"empty":               {[]piece{{Size: 0}, {Size: 0}}, 0},
+		"as much as is held":  {[]piece{{Size: 60 << 10}, {Size: 4 << 10}}, 64 << 10},
+		"more than is held":   {[]piece{{Size: 60 << 10}, {Size: 4 << 10}, {Size: 1}, {Size: 7}}, -1},
+		"with a pause":        {[]piece{{Size: 5}, {Size: 7, Pause: 20}, {Size: 9}}, -1},
+		"large after a pause": {[]piece{{Size: 5}, {Size: 7, Pause: 20}, {Size: 200 << 10}, {Size: 9}}, -1},
+	} {
+		var whole strings.Builder
+		for _, one := range test.pieces {
+			whole.WriteString(strings.Repeat("nonce", one.Size/5+1)[:one.Size])
+		}
+		a := s.get(t, plan{Nonce: "nonce", Declared: -1, Pieces: test.pieces, End: "end"}.path())
+		if a.ContentLength != test.length || a.body != whole.String() {
+			t.Errorf("%s: length %d, want %d; %d octets of %d", name, a.ContentLength, test.length, len(a.body), whole.Len())
+		}
+	}
+}
+
 // TestAnswer_Bodiless: RFC 9110, sections 8.6, 9.3.2, 15.3.5, 15.3.6 and 15.4.5. net/http sends no
 // length of a 304.
 func TestAnswer_Bodiless(t *testing.T) {

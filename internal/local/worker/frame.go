@@ -130,6 +130,21 @@ func (m *messageReader) next() (frameHeader, error) {
 	return h, nil
 }
 
+// hasArrived reports whether Read returns something without waiting for the process.
+func (m *messageReader) hasArrived() bool {
+	buffered := m.r.Buffered()
+	switch {
+	case m.ended:
+		return true
+	case m.left > 0:
+		return buffered > 0
+	case buffered < frameHeaderSize:
+		return false
+	}
+	b, err := m.r.Peek(1)
+	return err == nil && (b[0] != frameData || buffered > frameHeaderSize)
+}
+
 // endIsNext reports whether the end has arrived together with the data before it, so that one read
 // can report both.
 func (m *messageReader) endIsNext() bool {

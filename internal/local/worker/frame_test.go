@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -127,6 +128,85 @@ func FuzzParseAnswerHead(f *testing.F) {
 }
 
 // TestBootstrap_AcceptsFramesInAnyPieces connects to a process as the pool does.
+func TestMessageReader_HasArrived(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		arrived []byte
+		left    uint32
+		want    bool
+	}{
+		"nothing":              {nil, 0, false},
+		"a part of a header":   {frame(frameEnd, 7, "")[:4], 0, false},
+		"a header":             {frame(frameData, 7, "ab")[:frameHeaderSize], 0, false},
+		"the first octet":      {frame(frameData, 7, "ab")[:frameHeaderSize+1], 0, true},
+		"the end":              {frame(frameEnd, 7, ""), 0, true},
+		"a break":              {frame(frameBroken, 7, ""), 0, true},
+		"nothing of the rest":  {nil, 2, false},
+		"a part of the rest":   {[]byte("a"), 2, true},
+		"the rest and the end": {append([]byte("ab"), frame(frameEnd, 7, "")...), 2, true},
+	} {
+		m := messageReader{r: bufio.NewReaderSize(bytes.NewReader(test.arrived), hopBuffer), number: 7, left: test.left}
+		_, _ = m.r.Peek(1) // what has arrived is in the buffer
+		if got := m.hasArrived(); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+// TestCopyBody: a client gets what has arrived before the next piece is waited for, in one flush.
+func TestCopyBody(t *testing.T) {
+	t.Parallel()
+	ours, theirs := net.Pipe()
+	defer theirs.Close()
+	x := &hopBody{hop: newHop(""), conn: &hopConn{Conn: ours}, release: func() bool { return true }}
+	x.messageReader = messageReader{r: bufio.NewReaderSize(ours, hopBuffer), number: 7}
+	w := &flushes{flushed: make(chan string)}
+	done := make(chan error, 1)
+	go func() { done <- copyBody(w, x, true) }()
+	if got := <-w.flushed; got != "" {
+		t.Errorf("%q is flushed with the head", got)
+	}
+	for _, step := range []struct {
+		arrives []byte
+		flushed string
+	}{
+		{slices.Concat(frame(frameData, 7, "a"), frame(frameData, 7, "bc")), "abc"},
+		{slices.Concat(frame(frameData, 7, "d"), frame(frameData, 7, "ef")[:frameHeaderSize+1]), "de"},
+		{[]byte("f"), "f"},
+	} {
+		if _, err := theirs.Write(step.arrives); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-w.flushed; got != step.flushed {
+			t.Errorf("%q is flushed, want %q", got, step.flushed)
+		}
+	}
+	if _, err := theirs.Write(slices.Concat(frame(frameData, 7, "g"), frame(frameEnd, 7, ""))); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil || string(w.written) != "g" {
+		t.Errorf("%q is left to the end of the answer, error %v", w.written, err)
+	}
+}
+
+// flushes is a ResponseWriter that sends what was written since the last flush.
+type flushes struct {
+	http.ResponseWriter
+	written []byte
+	flushed chan string
+}
+
+func (f *flushes) Write(p []byte) (int, error) {
+	f.written = append(f.written, p...)
+	return len(p), nil
+}
+
+func (f *flushes) FlushError() error {
+	f.flushed <- string(f.written)
+	f.written = nil
+	return nil
+}
+
 func TestBootstrap_AcceptsFramesInAnyPieces(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Min: 1})

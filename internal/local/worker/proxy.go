@@ -124,26 +124,22 @@ func (p *Pool) forwardRequest(w http.ResponseWriter, r *http.Request, out *reque
 	return nil
 }
 
-// copyBody forwards the body. An open one, of unknown length, may be a stream of events: each piece
-// is flushed.
-func copyBody(w http.ResponseWriter, body io.Reader, open bool) error {
-	var flush func() error
-	if open {
-		flush = http.NewResponseController(w).Flush
-		if err := flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return err
-		}
-	}
+// copyBody forwards the body. An open one, of unknown length, may be a stream of events: what has arrived is flushed
+// before the next piece is waited for. What arrives together leaves together.
+func copyBody(w http.ResponseWriter, body *hopBody, open bool) error {
+	client := http.NewResponseController(w)
 	buf := copyBuffers.Get().(*[hopBuffer]byte)
 	defer copyBuffers.Put(buf)
 	for {
+		if open && !body.hasArrived() {
+			if err := client.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+				return err
+			}
+		}
 		n, err := body.Read(buf[:])
 		if n > 0 {
 			if _, werr := w.Write(buf[:n]); werr != nil {
 				return werr
-			}
-			if flush != nil && err == nil {
-				_ = flush() // a broken connection is reported by the next write
 			}
 		}
 		if errors.Is(err, io.EOF) {

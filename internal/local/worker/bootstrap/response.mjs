@@ -8,6 +8,7 @@ import { TAGS_FIELD, tracedTags } from "./trace.mjs";
 const INTEGRATION = "application/vnd.awslambda.http-integration-response";
 const DELIMITER = Buffer.alloc(8);
 const MAX_PRELUDE = 1024 * 1024;
+const MAX_HELD = 64 * 1024;
 
 // Returns the head of an answer (see Reply) for a result {statusCode, headers, cookies}.
 function headOf(result, request) {
@@ -64,8 +65,9 @@ export class ResponseStream extends Writable {
   #compressor; // of the wrapper
   #prelude = [];
   #contentType;
-  #held; // the first chunk, while it is held back
-  #released = false;
+  #held = []; // chunks of the body that are held back
+  #heldLength = 0;
+  #scheduled = false; // whether they are sent at the end of this turn of the event loop
   begun = false; // something was written; event "begin"
 
   // onHead is called before the head of the answer is read. ownCoding returns the Content-Encoding
@@ -129,19 +131,17 @@ export class ResponseStream extends Writable {
     if (this.#prelude !== null) {
       const plain = Buffer.concat(this.#prelude);
       this.#head({ headers: this.#plainHeaders() });
-      this.#held = plain;
+      this.#hold(plain);
     }
     // The whole body is known before any of it is sent.
-    if (!this.#released) this.#reply.length ??= this.#wholeLength();
-    this.#released = true;
-    this.#reply.end(this.#held);
-    this.#held = undefined;
+    if (!this.#reply.begun) this.#reply.length ??= this.#wholeLength();
+    this.#reply.end(this.#takeHeld());
     callback();
   }
 
   // A HEAD has no body to measure, and neither has a 304.
   #wholeLength() {
-    return this.#request.method === "HEAD" || this.#reply.status === 304 ? undefined : (this.#held?.length ?? 0);
+    return this.#request.method === "HEAD" || this.#reply.status === 304 ? undefined : this.#heldLength;
   }
 
   #plainHeaders() {
@@ -154,7 +154,7 @@ export class ResponseStream extends Writable {
     this.#onHead();
     this.#undoCompression(result.headers);
     this.#reply.setHead(headOf(result, this.#request));
-    setImmediate(() => this.#release());
+    this.#schedule();
   }
 
   // OpenNext's streaming wrapper overwrites the app's Content-Encoding with the coding that it
@@ -166,25 +166,41 @@ export class ResponseStream extends Writable {
     if (bypassed || coding === "identity") headers["content-encoding"] = this.#ownCoding();
   }
 
-  // Head and first chunk are held back for one turn of the event loop. A body that ends within it,
-  // as most do, is sent with its length and in one write; of a stream of events the head is sent
-  // alone.
-  #release() {
-    if (this.#released) return;
-    this.#released = true;
-    const held = this.#held;
-    this.#held = undefined;
-    if (held) this.#reply.write(held);
+  // What is written within one turn of the event loop is sent at its end, in one write: each costs both processes
+  // more than the copy. A page that ends within the turn of its head, as most do, is sent with its length. Of a stream
+  // of events the head is sent alone.
+  #schedule() {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      this.#release();
+    });
+  }
+
+  #release(callback) {
+    if (this.#heldLength > 0) this.#reply.write(this.#takeHeld(), callback);
     else this.#reply.flushHead();
   }
 
+  // callback is called at once for a chunk that is held back, so that what follows it in this turn can join it.
   #body(chunk, callback) {
-    if (chunk.length === 0) return callback();
-    if (!this.#released && !this.#held) {
-      this.#held = chunk;
-      return callback();
-    }
-    this.#release();
-    this.#reply.write(chunk, callback);
+    this.#hold(chunk);
+    if (this.#heldLength > MAX_HELD) return this.#release(callback);
+    if (chunk.length > 0) this.#schedule();
+    callback();
+  }
+
+  #hold(chunk) {
+    if (chunk.length === 0) return;
+    this.#held.push(chunk);
+    this.#heldLength += chunk.length;
+  }
+
+  #takeHeld() {
+    const held = this.#held.length > 1 ? Buffer.concat(this.#held, this.#heldLength) : this.#held[0];
+    this.#held = [];
+    this.#heldLength = 0;
+    return held;
   }
 }
