@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -145,6 +146,10 @@ func parseAnswerHead(payload []byte) (h answerHead, err error) {
 var connectionFields = []string{
 	"Connection", "Proxy-Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization",
 	"Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect",
+}
+
+func hasConnectionFields(header http.Header) bool {
+	return slices.ContainsFunc(connectionFields, func(name string) bool { return header[name] != nil })
 }
 
 // dropConnectionFields removes them, and the fields that Connection names.

@@ -68,16 +68,18 @@ func (p *Pool) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// outgoingHead returns the head of r as the process receives it.
+// outgoingHead returns the head of r as the process receives it. It shares the header of a request that the edge has
+// cleaned.
 func outgoingHead(r *http.Request) *requestHead {
-	header := r.Header.Clone()
-	if header == nil {
-		header = http.Header{}
-	}
+	header := r.Header
 	upgrade := header.Get("Upgrade") == "websocket"
-	dropConnectionFields(header)
-	if header.Get(requestIDHeader) == "" {
-		header.Set(requestIDHeader, newRequestID())
+	if header.Get(requestIDHeader) == "" || hasConnectionFields(header) {
+		header = make(http.Header, len(r.Header)+1)
+		maps.Copy(header, r.Header)
+		dropConnectionFields(header)
+		if header.Get(requestIDHeader) == "" {
+			header.Set(requestIDHeader, newRequestID())
+		}
 	}
 	peer, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
