@@ -1,7 +1,9 @@
 package edge
 
 import (
+	"crypto/tls"
 	"encoding/binary"
+	"io"
 	"net"
 	"slices"
 	"sync"
@@ -27,6 +29,7 @@ type http2Out struct {
 	last    uint32           // the last stream that was answered here
 	leaving bool             // net/http has sent GOAWAY: new requests are not answered
 	verdict uint32           // the error code instead of a FRAME_SIZE_ERROR
+	failed  bool             // the GOAWAY has an error code
 
 	// The client's window of the connection. theirs is what net/http believes it to be, grant is the part
 	// of it that net/http has not been told of yet, and own is for hits.
@@ -171,9 +174,11 @@ func (o *http2Out) goAway(frame []byte) []byte {
 	theirs := binary.BigEndian.Uint32(frame[frameHeadSize:]) & maskReserved
 	last := max(theirs, o.last)
 	binary.BigEndian.PutUint32(frame[frameHeadSize:], last)
-	if code := frame[frameHeadSize+4:]; o.verdict != 0 && binary.BigEndian.Uint32(code) == codeFrameSize {
+	code := frame[frameHeadSize+4:]
+	if o.verdict != 0 && binary.BigEndian.Uint32(code) == codeFrameSize {
 		binary.BigEndian.PutUint32(code, o.verdict)
 	}
+	o.failed = binary.BigEndian.Uint32(code) != 0
 	for id := range o.streams {
 		if id <= theirs {
 			continue
@@ -333,8 +338,16 @@ func (o *http2Out) reserve(id uint32, n int64, batch int) bool {
 	return true
 }
 
-// Close lets the answers under way reach the client first.
+// Close lets the answers under way reach the client first, and so does a GOAWAY with an error.
 func (c *http2Conn) Close() error {
+	if !c.beginClose() {
+		return nil
+	}
+	return c.closeSession()
+}
+
+// beginClose reports whether the session can be closed now. If not, the last goroutine that writes answers closes it.
+func (c *http2Conn) beginClose() bool {
 	o := &c.out
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -348,9 +361,19 @@ func (c *http2Conn) Close() error {
 		c.leaveSites(o.pendingSites)
 		o.pending, o.pendingSites = nil, nil
 	}
-	if o.sending > 0 && !c.hits.edge.cutting.Load() {
-		o.closing = true
-		return nil
+	o.closing = o.sending > 0 && !c.hits.edge.cutting.Load()
+	return !o.closing
+}
+
+// closeSession closes the session. After an error nobody has read on: with octets left unread, the system would reset
+// the connection and drop what the client has not received yet, as GOAWAY (RFC 9113, section 5.4.1).
+func (c *http2Conn) closeSession() error {
+	c.out.mu.Lock()
+	failed := c.out.failed
+	c.out.mu.Unlock()
+	if session, ok := c.Conn.(*tls.Conn); failed && ok && !c.hits.edge.cutting.Load() && session.CloseWrite() == nil {
+		_ = session.SetReadDeadline(time.Now().Add(linger))
+		_, _ = io.CopyN(io.Discard, session.NetConn(), maxLeftover)
 	}
 	return c.Conn.Close()
 }
@@ -364,6 +387,6 @@ func (c *http2Conn) sent() {
 	last := o.sending == 0 && o.closing
 	o.mu.Unlock()
 	if last {
-		_ = c.Conn.Close()
+		_ = c.closeSession()
 	}
 }

@@ -250,6 +250,48 @@ func TestHTTP2Hit_Abuse(t *testing.T) {
 	}
 }
 
+// A client that reads only after it has sent everything learns why the connection ended: octets that
+// the edge left unread would make the system reset the connection, and drop what was not received yet.
+func TestHTTP2Hit_SlowReaderLearnsOfItsError(t *testing.T) {
+	for name, c := range map[string]struct {
+		last func(p *http2Peer)
+		want http2.ErrCode
+	}{
+		"found here":        {func(p *http2Peer) {}, http2.ErrCodeEnhanceYourCalm},
+		"found by net/http": {func(p *http2Peer) { p.write(func(f *http2.Framer) { f.WriteWindowUpdate(0, 0) }) }, http2.ErrCodeProtocol},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := startFilesAndPages(t, Config{})
+			p := s.http2Peer(t)
+			p.openWindow(1 << 24)
+			resets := 2000
+			if c.want == http2.ErrCodeProtocol {
+				resets = 500
+			}
+			ask := func() {
+				id := p.ask("GET", "/small.txt", true)
+				p.write(func(f *http2.Framer) { f.WriteRSTStream(id, http2.ErrCodeCancel) })
+			}
+			for range resets / 2 {
+				ask()
+			}
+			c.last(p)
+			for range resets / 2 {
+				ask()
+			}
+			time.Sleep(1500 * time.Millisecond) // net/http closes a second after it has sent GOAWAY
+			p.await(func(f http2.Frame) bool {
+				g, ok := f.(*http2.GoAwayFrame)
+				if ok && g.ErrCode != c.want {
+					t.Errorf("%s, want %s", g.ErrCode, c.want)
+				}
+				return ok
+			})
+		})
+	}
+}
+
 // A head that is too large is answered, and the connection continues.
 func TestHTTP2Hit_LargeHead(t *testing.T) {
 	s, _ := startFilesAndPages(t, Config{})
