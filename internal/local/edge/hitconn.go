@@ -39,19 +39,30 @@ const (
 // net/http.
 func (c *http1Conn) Read(p []byte) (int, error) {
 	for {
-		first := c.atRequest()
-		n, err := c.readOctets(p)
-		if first && n > 0 {
-			var failed error
-			if n, failed = c.answerHits(p[:n]); failed != nil {
-				return 0, failed
-			}
-		}
+		n, err := c.readPast(p)
 		n = c.framing.followOctets(p[:n])
 		if n > 0 || err != nil || len(p) == 0 {
 			return n, err
 		}
 	}
+}
+
+// readPast reads octets past hits. It may return none without an error.
+func (c *http1Conn) readPast(p []byte) (n int, err error) {
+	switch first := c.atRequest(); {
+	case first && c.socket != nil && len(c.begun) == 0 && len(p) > 0:
+		n, err = c.socket.read(p)
+	default:
+		n, err = c.readOctets(p)
+		if !first || n == 0 {
+			return n, err
+		}
+		var failed error
+		if n, failed = c.answerHits(p[:n]); failed != nil {
+			return 0, failed
+		}
+	}
+	return n, err
 }
 
 func (c *http1Conn) readOctets(p []byte) (int, error) {
@@ -126,8 +137,10 @@ func (c *http1Conn) sendHit(h *hit, now time.Time) error {
 	e.hitsInFlight.Add(1)
 	err := c.writeHit(h, now)
 	if !c.hits.state.CompareAndSwap(sending, idle) {
-		_ = c.Conn.Close() // the client has its answer, or cannot receive it
-		err = net.ErrClosed
+		err = net.ErrClosed // the client has its answer, or cannot receive it
+		if !c.socket.isOpen() {
+			_ = c.Conn.Close()
+		}
 	}
 	e.hitsInFlight.Add(-1)
 	h.site.leave()
@@ -185,6 +198,9 @@ func (c *http1Conn) writeHit(h *hit, now time.Time) error {
 	m.parts = [...][]byte{status, h.file.Fields, h.hsts, h.alt, tail, h.file.Body}
 	if paced, ok := c.Conn.(*pacedConn); ok {
 		m.left = m.parts[:]
+		if c.socket.send(m) {
+			return nil
+		}
 		return paced.writeBuffers(&m.left, now)
 	}
 	// One record for the header and as much of the body as fits.

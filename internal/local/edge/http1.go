@@ -17,8 +17,9 @@ type http1Conn struct {
 	net.Conn
 	framing  framing
 	hits     hitConn
-	requests int64  // passed to the handler
-	begun    []byte // read before net/http knew the connection
+	requests int64   // passed to the handler
+	begun    []byte  // read before net/http knew the connection
+	socket   *socket // nil over TLS
 
 	answering atomic.Bool // from the handler's start until the connection waits for the next request
 	refused   atomic.Bool // net/http answered by itself

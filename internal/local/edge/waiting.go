@@ -1,12 +1,9 @@
 package edge
 
 import (
-	"bytes"
 	"context"
 	"net"
 	"runtime/debug"
-	"sync"
-	"syscall"
 	"time"
 )
 
@@ -56,8 +53,8 @@ func (l *hitListener) serveHits(c *http1Conn) {
 			l.edge.newcomers.removeConn(c)
 		}
 	}()
-	if socket, ok := c.socket(); ok {
-		if err := c.awaitOther(socket); err != nil {
+	if c.socket = c.openSocket(); c.socket != nil {
+		if err := c.awaitOther(); err != nil {
 			_ = c.Close()
 			l.edge.newcomers.removeConn(c)
 			return
@@ -71,23 +68,9 @@ func (l *hitListener) serveHits(c *http1Conn) {
 	}
 }
 
-// socket returns the file descriptor of a connection that has one.
-func (c *http1Conn) socket() (syscall.RawConn, bool) {
-	paced, ok := c.Conn.(*pacedConn)
-	if !ok {
-		return nil, false
-	}
-	with, ok := paced.Conn.(syscall.Conn)
-	if !ok || !canReadSocket {
-		return nil, false
-	}
-	socket, err := with.SyscallConn()
-	return socket, err == nil
-}
-
 // awaitOther answers hits until something else begins, and leaves its octets in c.begun. It returns an
 // error if the connection is to be closed.
-func (c *http1Conn) awaitOther(socket syscall.RawConn) error {
+func (c *http1Conn) awaitOther() error {
 	h := &c.hits
 	if err := c.SetReadDeadline(time.Now().Add(h.edge.cfg.HeaderTimeout)); err != nil {
 		return err
@@ -96,22 +79,6 @@ func (c *http1Conn) awaitOther(socket syscall.RawConn) error {
 		return net.ErrClosed
 	}
 	h.known = true
-	for {
-		octets, err := readSocket(socket)
-		if err != nil {
-			return err
-		}
-		rest, err := c.answerHits(*octets)
-		if rest > 0 && err == nil {
-			c.begun = bytes.Clone((*octets)[:rest])
-		}
-		firstOctets.Put(octets)
-		if err != nil || rest > 0 {
-			return err
-		}
-	}
+	_, err := c.socket.read(nil)
+	return err
 }
-
-// firstOctets are buffers for the requests of a connection that net/http does not know. None waits with a
-// connection.
-var firstOctets = sync.Pool{New: func() any { b := make([]byte, 4096); return &b }}

@@ -3,7 +3,10 @@ package edge
 import (
 	"context"
 	"io"
+	"net"
+	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 )
@@ -25,5 +28,109 @@ func TestEdge_Shutdown_ClosesWaiting(t *testing.T) {
 	}
 	if _, err := from.ReadByte(); err != io.EOF {
 		t.Errorf("the connection is open: %v", err)
+	}
+}
+
+// A client that has closed its side sees the connection end after the last answer, whether its end arrived
+// with a request, after many, or while the connection waited.
+func TestWaiting_ClientEnds(t *testing.T) {
+	e := start(t, Config{IdleTimeout: time.Hour})
+	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": "hello"})}})
+	for name, c := range map[string]struct {
+		answers int  // before the last request
+		waiting bool // the client closes its side when it has the last answer
+	}{"with the first": {0, false}, "with the hundredth": {99, false}, "while waiting": {0, true}, "while waiting again": {99, true}} {
+		t.Run(name, func(t *testing.T) {
+			conn, from := e.dial(t)
+			defer conn.Close()
+			ask := func() {
+				if _, err := io.WriteString(conn, plainHit); err != nil {
+					t.Fatal(err)
+				}
+			}
+			receive := func() {
+				res, err := http.ReadResponse(from, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if body, err := io.ReadAll(res.Body); err != nil || string(body) != "hello" {
+					t.Fatalf("%q, %v", body, err)
+				}
+			}
+			end := func() {
+				if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range c.answers {
+				ask()
+				receive()
+			}
+			ask()
+			if !c.waiting {
+				end()
+			}
+			receive()
+			if c.waiting {
+				end()
+			}
+			if _, err := from.ReadByte(); err != io.EOF {
+				t.Errorf("the connection is open: %v", err)
+			}
+		})
+	}
+}
+
+// A client that reads nothing while it sends requests gets each answer whole: the socket takes only a part of most.
+func TestWaiting_FullSocket(t *testing.T) {
+	const requests = 400
+	text := strings.Repeat("0123456789abcdef", 60<<10/16)
+	e := start(t, Config{})
+	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": text})}})
+	conn, from := e.dial(t)
+	defer conn.Close()
+	if _, err := io.WriteString(conn, strings.Repeat(plainHit, requests)); err != nil {
+		t.Fatal(err)
+	}
+	for n := range requests {
+		res, err := http.ReadResponse(from, nil)
+		if err != nil {
+			t.Fatalf("answer %d: %v", n, err)
+		}
+		if body, err := io.ReadAll(res.Body); err != nil || string(body) != text {
+			t.Fatalf("answer %d has %d octets: %v", n, len(body), err)
+		}
+	}
+}
+
+// A connection that is closed while an answer waits for the client ends after this answer.
+func TestWaiting_ClosedDuringAnswer(t *testing.T) {
+	const requests = 400
+	text := strings.Repeat("0123456789abcdef", 60<<10/16)
+	e := start(t, Config{})
+	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": text})}})
+	conn, from := e.dial(t)
+	defer conn.Close()
+	if _, err := io.WriteString(conn, strings.Repeat(plainHit, requests)); err != nil {
+		t.Fatal(err)
+	}
+	for e.hitsInFlight.Load() == 0 {
+		runtime.Gosched()
+	}
+	e.newcomers.closeAll()
+	answers := 0
+	for {
+		res, err := http.ReadResponse(from, nil)
+		if err != nil {
+			break // EOF, or a reset: requests were not read
+		}
+		body, err := io.ReadAll(res.Body)
+		if err == nil && string(body) != text {
+			t.Fatalf("answer %d has %d octets", answers, len(body))
+		}
+		answers++
+	}
+	if answers == 0 || answers == requests {
+		t.Errorf("%d answers", answers)
 	}
 }
