@@ -19,11 +19,12 @@ type hitConn struct {
 	secure     bool     // TLS
 	serverName string   // of the TLS handshake; "" for none
 
-	state   atomic.Int32
-	known   bool               // net/http has seen a request, or the connection is among Edge.newcomers
-	renewed time.Time          // when the deadline for the next request was set last
-	remote  string             // the peer's address; "" until a line of the access log needs it
-	repeats *accesslog.Repeats // nil until then
+	state    atomic.Int32
+	answered bool               // at least one hit
+	known    bool               // net/http has seen a request, or the connection is among Edge.newcomers
+	renewed  time.Time          // when the deadline for the next request was set last
+	remote   string             // the peer's address; "" until a line of the access log needs it
+	repeats  *accesslog.Repeats // nil until then
 }
 
 // States of a hitConn. net/http closes a connection that waits for a request, and does not know of
@@ -62,7 +63,30 @@ func (c *http1Conn) readPast(p []byte) (n int, err error) {
 			return 0, failed
 		}
 	}
+	if n > 0 && c.hits.answered && c.requests == 0 {
+		return c.awaitFour(p, n, err)
+	}
 	return n, err
+}
+
+// awaitFour reads more if net/http would get fewer than four octets of its first request. Of a client that
+// leaves then, net/http answers the first request with 400, and no other: it awaits four octets before it
+// takes them for a request. Here it is not the first one.
+func (c *http1Conn) awaitFour(p []byte, n int, err error) (int, error) {
+	for {
+		for n > 0 && (p[0] == '\r' || p[0] == '\n') {
+			n = copy(p, p[1:n])
+		}
+		if n == 0 || n >= 4 || len(p) < 4 {
+			return n, err
+		}
+		if err != nil {
+			return 0, err
+		}
+		var more int
+		more, err = c.readOctets(p[n:])
+		n += more
+	}
 }
 
 func (c *http1Conn) readOctets(p []byte) (int, error) {
@@ -106,6 +130,7 @@ func (c *http1Conn) answerHits(p []byte) (int, error) {
 	if done == 0 {
 		return len(p), nil
 	}
+	c.hits.answered = true
 	now, rest := tally.end(), copy(p, p[done:])
 	tally.flush(now)
 	return rest, c.awaitRequest(now, rest > 0)
