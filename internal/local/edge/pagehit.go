@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/asset"
@@ -20,9 +21,9 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 		strings.HasPrefix(r.target, "//") {
 		return false
 	}
-	request := *r // which escapes; r must not, because files cost no allocation
-	found := cache.Request{Namespace: site.Cache, Key: pageKey(r, secure), Fields: request.pageField}
-	now := e.now()
+	l := pageLookups.Get().(*pageLookup)
+	defer pageLookups.Put(l)
+	found, now := l.begin(site.Cache, r, secure), e.now()
 	entry, _ := found.Find(now)
 	if entry == nil || entry.Status != http.StatusOK || entry.State(now) != cache.Fresh || entry.AsksForTags(now) ||
 		len(entry.Header[cache.HeaderStatus]) > 0 ||
@@ -33,7 +34,7 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 	if r.accept != "" {
 		coding = asset.Coding([]string{r.accept})
 	}
-	form := site.formFor(&found, entry, coding)
+	form := site.formFor(found, entry, coding)
 	switch r.noneMatch {
 	case "":
 		h.file = asset.Ready{Header: form.Whole, Body: form.Body}
@@ -45,6 +46,27 @@ func (e *Edge) findPage(h *hit, r *plainGet, secure bool) bool {
 	h.tail = pageTail(entry, r, now)
 	h.page = entry
 	return true
+}
+
+// pageLookup is a lookup and what it refers to. They escape; the request of a hit must not, because files cost no
+// allocation.
+type pageLookup struct {
+	found   cache.Request
+	request plainGet
+	fields  cache.Fields // request.pageField
+}
+
+var pageLookups = sync.Pool{New: func() any {
+	l := &pageLookup{}
+	l.fields = l.request.pageField
+	return l
+}}
+
+// begin returns a lookup that is valid until l is used again.
+func (l *pageLookup) begin(in *cache.Namespace, r *plainGet, secure bool) *cache.Request {
+	l.request = *r
+	l.found = cache.Request{Namespace: in, Key: pageKey(r, secure), Fields: l.fields}
+	return &l.found
 }
 
 // absentRouterFields are the values of routerFields in a request that has none.
@@ -85,10 +107,6 @@ func (r *plainGet) pageField(name string) string {
 // pageTail returns the fields of a page that differ from one response to the next, and the empty
 // line that ends the header.
 func pageTail(entry *cache.Entry, r *plainGet, now time.Time) []byte {
-	id := r.requestID
-	if !isSaneID(id) {
-		id = newRequestID()
-	}
 	status := cache.Status{Hit: true, TTL: entry.TTL(now), HasTTL: true}
 	tail := make([]byte, 0, 160)
 	tail = append(tail, "Age: "...)
@@ -96,7 +114,11 @@ func pageTail(entry *cache.Entry, r *plainGet, now time.Time) []byte {
 	tail = append(tail, "\r\n"+cache.HeaderStatus+": "...)
 	tail = status.Append(tail)
 	tail = append(tail, "\r\n"+headerRequestID+": "...)
-	tail = append(tail, id...)
+	if isSaneID(r.requestID) {
+		tail = append(tail, r.requestID...)
+	} else {
+		tail = appendRequestID(tail)
+	}
 	return append(tail, "\r\n\r\n"...)
 }
 

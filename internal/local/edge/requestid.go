@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"math/rand/v2"
 	"net/http"
@@ -20,15 +21,13 @@ func requestID(r *http.Request) string {
 	return newRequestID()
 }
 
-func newRequestID() string {
+func newRequestID() string { return string(appendRequestID(nil)) }
+
+func appendRequestID(b []byte) []byte {
 	var raw [16]byte
-	for i := 0; i < len(raw); i += 8 {
-		n := rand.Uint64()
-		for j := range 8 {
-			raw[i+j] = byte(n >> (8 * j))
-		}
-	}
-	return hex.EncodeToString(raw[:])
+	binary.LittleEndian.PutUint64(raw[:], rand.Uint64())
+	binary.LittleEndian.PutUint64(raw[8:], rand.Uint64())
+	return hex.AppendEncode(b, raw[:])
 }
 
 func isSaneID(id string) bool {
