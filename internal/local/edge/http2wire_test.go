@@ -572,9 +572,13 @@ func TestHTTP2Hit_IsLogged(t *testing.T) {
 		}
 	}
 	var requests uint64
-	for _, sample := range s.Measure().Sites[0].Samples {
-		requests += sample.Durations.Total()
-	}
+	waitFor(t, func() bool { // a batch is counted when it was sent, which the client sees first
+		requests = 0
+		for _, sample := range s.Measure().Sites[0].Samples {
+			requests += sample.Durations.Total()
+		}
+		return requests > 0
+	})
 	if requests != 1 || handled.Load() != 0 {
 		t.Errorf("%d requests counted, %d by net/http", requests, handled.Load())
 	}
