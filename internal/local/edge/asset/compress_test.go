@@ -10,7 +10,7 @@ import (
 	"testing/iotest"
 )
 
-// The variants of a digest are the same bytes whoever writes them, whatever an encoder wrote before and
+// The variants of a digest have the same bytes each time, whatever an encoder wrote before and
 // however that ended.
 func TestEncoder_UsedAgainWritesWhatANewOneWrites(t *testing.T) {
 	source, err := os.ReadFile("compress.go")
