@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
@@ -81,17 +82,25 @@ func TestWaiting_ClientEnds(t *testing.T) {
 	}
 }
 
-// A client that reads nothing while it sends requests gets each answer whole: the socket takes only a part of most.
-func TestWaiting_FullSocket(t *testing.T) {
-	const requests = 400
-	text := strings.Repeat("0123456789abcdef", 60<<10/16)
-	e := start(t, Config{})
+// askWithoutReading sends requests for a file that a socket does not take whole, and returns the edge, what it answers, and the
+// file's text.
+func askWithoutReading(t *testing.T, requests int) (e *running, from *bufio.Reader, text string) {
+	t.Helper()
+	text = strings.Repeat("0123456789abcdef", 60<<10/16)
+	e = start(t, Config{})
 	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": text})}})
 	conn, from := e.dial(t)
-	defer conn.Close()
+	t.Cleanup(func() { conn.Close() })
 	if _, err := io.WriteString(conn, strings.Repeat(plainHit, requests)); err != nil {
 		t.Fatal(err)
 	}
+	return e, from, text
+}
+
+// A client that reads nothing while it sends requests gets each answer whole: the socket takes only a part of most.
+func TestWaiting_FullSocket(t *testing.T) {
+	const requests = 400
+	_, from, text := askWithoutReading(t, requests)
 	for n := range requests {
 		res, err := http.ReadResponse(from, nil)
 		if err != nil {
@@ -106,14 +115,7 @@ func TestWaiting_FullSocket(t *testing.T) {
 // A connection that is closed while an answer waits for the client ends after this answer.
 func TestWaiting_ClosedDuringAnswer(t *testing.T) {
 	const requests = 400
-	text := strings.Repeat("0123456789abcdef", 60<<10/16)
-	e := start(t, Config{})
-	e.publish(map[string]*Site{"a.test": {Assets: assets(t, "", map[string]string{"small.txt": text})}})
-	conn, from := e.dial(t)
-	defer conn.Close()
-	if _, err := io.WriteString(conn, strings.Repeat(plainHit, requests)); err != nil {
-		t.Fatal(err)
-	}
+	e, from, text := askWithoutReading(t, requests)
 	for e.hitsInFlight.Load() == 0 {
 		runtime.Gosched()
 	}

@@ -127,7 +127,6 @@ func FuzzParseAnswerHead(f *testing.F) {
 	})
 }
 
-// TestBootstrap_AcceptsFramesInAnyPieces connects to a process as the pool does.
 func TestMessageReader_HasArrived(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -207,6 +206,7 @@ func (f *flushes) FlushError() error {
 	return nil
 }
 
+// TestBootstrap_AcceptsFramesInAnyPieces connects to a process as the pool does.
 func TestBootstrap_AcceptsFramesInAnyPieces(t *testing.T) {
 	t.Parallel()
 	pool, _ := newTestPool(t, Spec{Min: 1})
