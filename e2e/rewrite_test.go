@@ -17,7 +17,7 @@ import (
 )
 
 // TestRewriteToAnotherHost rewrites requests to an external host: path, query, body and answer
-// are passed on, a large body too.
+// are passed on, a large body and trailers too.
 func TestRewriteToAnotherHost(t *testing.T) {
 	t.Parallel()
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -25,6 +25,8 @@ func TestRewriteToAnotherHost(t *testing.T) {
 		w.Header().Set("X-Outside", r.Method+" "+r.URL.RequestURI())
 		w.WriteHeader(http.StatusAccepted)
 		io.WriteString(w, sha(body))
+		_ = http.NewResponseController(w).Flush()
+		w.Header().Set(http.TrailerPrefix+"X-Sum", "1")
 	}))
 	defer outside.Close()
 	a := up(t)
@@ -33,6 +35,9 @@ func TestRewriteToAnotherHost(t *testing.T) {
 	a.deploy(app, "shop")
 	s := a.site(t, "shop")
 	s.get("/proxy/tide/table?port=brest").want(t, 202).header(t, "X-Outside", "GET /tide/table?port=brest").has(t, sha(nil))
+	if answer := s.raw(t, "/proxy/tide/table"); !strings.HasSuffix(answer, "\r\n0\r\nX-Sum: 1\r\n\r\n") {
+		t.Errorf("the answer does not end with the host's trailers:\n%s", answer)
+	}
 	for _, size := range []int{1 << 10, 8 << 20} {
 		body := bytes.Repeat([]byte("tide"), size/4)
 		s.request("POST", "/proxy/upload", bytes.NewReader(body), "Content-Type", "application/octet-stream").

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 )
 
 // Kinds of frames. A message, which is a request or its answer, consists of one head, any number of
@@ -13,7 +14,7 @@ import (
 const (
 	frameHead   = 1
 	frameData   = 2
-	frameEnd    = 3 // the message is complete
+	frameEnd    = 3 // the message is complete; the payload of an answer's has its trailers, if any
 	frameBroken = 4 // the message will not be completed
 	frameInvoke = 5 // head of a request whose body is a raw event
 )
@@ -51,6 +52,8 @@ type messageReader struct {
 	number uint32
 	left   uint32 // octets of the present data frame
 	ended  bool
+	// trailer has the trailers of an answer that has ended, or is nil.
+	trailer http.Header
 }
 
 // readHead reads the payload of the frame that begins the answer.
@@ -66,6 +69,10 @@ func (m *messageReader) readHead() ([]byte, error) {
 	case h.length > maxHead:
 		return nil, fmt.Errorf("the answer's head has %d octets, more than %d", h.length, maxHead)
 	}
+	return m.readPayload(h)
+}
+
+func (m *messageReader) readPayload(h frameHeader) ([]byte, error) {
 	payload := make([]byte, h.length)
 	if _, err := io.ReadFull(m.r, payload); err != nil {
 		return nil, cutShort(err)
@@ -107,13 +114,28 @@ func (m *messageReader) nextFrame() error {
 	case h.kind == frameData && h.length <= maxFrameData:
 		m.left = h.length
 		return nil
-	case h.kind == frameEnd && h.length == 0:
+	case h.kind == frameEnd && h.length <= maxHead:
+		if err := m.readTrailer(h); err != nil {
+			return err
+		}
 		m.ended = true
 		return io.EOF
 	case h.kind == frameBroken:
 		return errBroken
 	}
 	return fmt.Errorf("a frame of kind %d with %d octets within an answer", h.kind, h.length)
+}
+
+func (m *messageReader) readTrailer(h frameHeader) error {
+	if h.length == 0 {
+		return nil
+	}
+	payload, err := m.readPayload(h)
+	if err != nil {
+		return err
+	}
+	m.trailer, err = parseTrailer(payload)
+	return err
 }
 
 // next reads a frame's header and refuses that of another exchange.
@@ -148,11 +170,12 @@ func (m *messageReader) hasArrived() bool {
 // endIsNext reports whether the end has arrived together with the data before it, so that one read
 // can report both.
 func (m *messageReader) endIsNext() bool {
-	if m.r.Buffered() < frameHeaderSize {
+	buffered := m.r.Buffered()
+	if buffered < frameHeaderSize {
 		return false
 	}
-	b, err := m.r.Peek(1)
-	return err == nil && b[0] == frameEnd
+	b, err := m.r.Peek(frameHeaderSize)
+	return err == nil && b[0] == frameEnd && uint64(buffered-frameHeaderSize) >= uint64(binary.BigEndian.Uint32(b[5:]))
 }
 
 func cutShort(err error) error {

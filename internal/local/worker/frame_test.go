@@ -42,7 +42,9 @@ func TestMessageReader(t *testing.T) {
 		"second head":              {[][]byte{frame(frameHead, 7, head), frame(frameHead, 7, head)}, "", nil, true},
 		"data before the head":     {[][]byte{frame(frameData, 7, "ab")}, "", nil, true},
 		"unknown kind":             {[][]byte{frame(frameHead, 7, head), frame(99, 7, "")}, "", nil, true},
-		"end with a payload":       {[][]byte{frame(frameHead, 7, head), frame(frameEnd, 7, "x")}, "", nil, true},
+		"trailers":                 {[][]byte{frame(frameHead, 7, head), frame(frameData, 7, "ab"), frame(frameEnd, 7, "x-sum\n2")}, "ab", nil, false},
+		"lost within the trailers": {[][]byte{frame(frameHead, 7, head), frame(frameData, 7, "ab"), frame(frameEnd, 7, "x-sum\n2")[:frameHeaderSize+3]}, "ab", io.ErrUnexpectedEOF, true},
+		"trailer without a value":  {[][]byte{frame(frameHead, 7, head), frame(frameEnd, 7, "x")}, "", errHead, true},
 		"nothing":                  {nil, "", io.ErrUnexpectedEOF, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -66,6 +68,7 @@ func readMessage(stream []byte, number uint32) ([]byte, error) {
 func FuzzMessageReader(f *testing.F) {
 	f.Add(bytes.Join([][]byte{frame(frameHead, 7, "200\n"), frame(frameData, 7, "ab"), frame(frameEnd, 7, "")}, nil))
 	f.Add(bytes.Join([][]byte{frame(frameHead, 7, "200\n"), frame(frameData, 7, "ab"), frame(frameData, 8, "foreign")}, nil))
+	f.Add(bytes.Join([][]byte{frame(frameHead, 7, "200\n"), frame(frameEnd, 7, "x-sum\n2\nset-cookie\na=1")}, nil))
 	f.Add(bytes.Join([][]byte{frame(frameHead, 7, "200\n"), frame(frameData, 7, ""), frame(frameBroken, 7, "")}, nil))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		body, err := readMessage(stream, 7)
@@ -88,8 +91,9 @@ func modelMessage(stream []byte, number uint32) (body []byte, whole bool) {
 		case first && kind == frameHead && length <= maxHead && len(there) == int(length):
 		case !first && kind == frameData && length <= maxFrameData:
 			body = append(body, there...)
-		case !first && kind == frameEnd && length == 0:
-			return body, true
+		case !first && kind == frameEnd && length <= maxHead && len(there) == int(length):
+			_, err := parseTrailer(there)
+			return body, length == 0 || err == nil
 		default:
 			return body, false
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -117,22 +118,8 @@ func parseAnswerHead(payload []byte) (h answerHead, err error) {
 			return h, fmt.Errorf("%w: length %.20q", errHead, length)
 		}
 	}
-	h.header = make(http.Header, lines/2)
-	values := make([]string, 0, lines/2) // one allocation for all
-	for more {
-		var name, value string
-		name, rest, _ = strings.Cut(rest, "\n")
-		value, rest, more = strings.Cut(rest, "\n")
-		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
-			return h, fmt.Errorf("%w: header %.40q", errHead, name)
-		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
-		if before, ok := h.header[name]; ok {
-			h.header[name] = append(before, value)
-			continue
-		}
-		values = append(values, value)
-		h.header[name] = values[len(values)-1 : len(values) : len(values)]
+	if h.header, err = parseFields(rest, more, lines/2); err != nil {
+		return h, err
 	}
 	dropConnectionFields(h.header)
 	delete(h.header, "Content-Length")
@@ -140,6 +127,44 @@ func parseAnswerHead(payload []byte) (h answerHead, err error) {
 		h.header["Content-Length"] = []string{length}
 	}
 	return h, nil
+}
+
+// parseFields reads the name and the value of each field from lines, if there are any. n is how many fields to make room for.
+func parseFields(lines string, more bool, n int) (http.Header, error) {
+	header := make(http.Header, n)
+	values := make([]string, 0, n) // one allocation for all
+	for more {
+		var name, value string
+		name, lines, _ = strings.Cut(lines, "\n")
+		value, lines, more = strings.Cut(lines, "\n")
+		if !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
+			return nil, fmt.Errorf("%w: header %.40q", errHead, name)
+		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		if before, ok := header[name]; ok {
+			header[name] = append(before, value)
+			continue
+		}
+		values = append(values, value)
+		header[name] = values[len(values)-1 : len(values) : len(values)]
+	}
+	return header, nil
+}
+
+// parseTrailer reads the payload of an answer's end, a name and a value for each field. It leaves out fields that may not
+// be trailers (RFC 9110, section 6.5.1).
+func parseTrailer(payload []byte) (http.Header, error) {
+	lines := bytes.Count(payload, []byte{'\n'}) + 1
+	if lines%2 != 0 {
+		return nil, errHead
+	}
+	trailer, err := parseFields(string(payload), true, lines/2)
+	if err != nil {
+		return nil, err
+	}
+	dropConnectionFields(trailer)
+	maps.DeleteFunc(trailer, func(name string, _ []string) bool { return name == "Set-Cookie" || !httpguts.ValidTrailerHeader(name) })
+	return trailer, nil
 }
 
 // connectionFields describe one connection, not the message: RFC 9110, section 7.6.1.

@@ -145,12 +145,27 @@ func copyBody(w http.ResponseWriter, body *hopBody, open bool) error {
 			}
 		}
 		if errors.Is(err, io.EOF) {
-			return nil
+			return sendTrailer(w, body.trailer)
 		}
 		if err != nil {
 			return err
 		}
 	}
+}
+
+// sendTrailer sends what has been written of the body first: net/http would send a short one with its length, which leaves no
+// room for trailers.
+func sendTrailer(w http.ResponseWriter, trailer http.Header) error {
+	if len(trailer) == 0 {
+		return nil
+	}
+	if err := http.NewResponseController(w).Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	for name, values := range trailer {
+		w.Header()[http.TrailerPrefix+name] = values
+	}
+	return nil
 }
 
 // waitForExit waits a moment until the end of a process, whose connections break before it, is

@@ -119,6 +119,7 @@ export class Reply {
   #request;
   #resolve;
   #fields; // of the head, a line each
+  #trailers; // likewise
   #bodiless = false; // the request or the status allows no body
   #left = Infinity; // octets of the declared length not yet written
   #surplus = false; // a surplus is logged
@@ -139,10 +140,23 @@ export class Reply {
   // data. length is a number of octets or undefined. Throws for a head that HTTP cannot carry.
   // switches marks the 101 that begins a tunnel; an app cannot send one.
   setHead({ status, fields, length, switches = false }) {
-    this.#fields = fieldLines(status, fields, switches);
+    if (!Number.isInteger(status) || (status < 200 && !switches) || status > 999) {
+      throw new Error(`${status} is not a status that can end a request (200 to 999)`);
+    }
+    this.#fields = fieldLines(fields);
     this.status = status;
     this.#bodiless = this.#request.method === "HEAD" || [204, 205, 304].includes(status);
     this.length = length;
+  }
+
+  // Sets the trailer fields [[name, value]] (RFC 9110, section 6.5), which are sent with the end of the body if its
+  // length is open. Throws for fields that HTTP cannot carry.
+  setTrailers(fields) {
+    if (fields.length > 0) this.#trailers = fieldLines(fields).slice(1);
+  }
+
+  get hasTrailers() {
+    return this.#trailers !== undefined;
   }
 
   // Sends the head alone, unless it was sent already.
@@ -185,7 +199,7 @@ export class Reply {
     if (last || this.#left === 0) {
       const whole = this.#left === 0 || this.#left === Infinity;
       if (!whole) this.#say("error", `the answer ends ${this.#left} octets short of its Content-Length, so it is broken off`);
-      this.#finish(frames, whole ? END : BROKEN);
+      this.#finish(frames, ...(whole ? [END, this.#left === 0 ? undefined : this.#trailers] : [BROKEN]));
       this.#dropped(size - taken);
       return void callback?.();
     }
@@ -194,9 +208,9 @@ export class Reply {
     else if (callback) this.#socket.once("drain", callback);
   }
 
-  #finish(frames, kind) {
+  #finish(frames, kind, payload) {
     this.ended = true;
-    writeFrames(this.#socket, this.#number, [...frames, [kind, undefined]], this.#resolve);
+    writeFrames(this.#socket, this.#number, [...frames, [kind, payload]], this.#resolve);
     this.#socket.resume(); // read what is still to come of the request, including the end of the connection
   }
 
@@ -223,10 +237,7 @@ export class Reply {
 }
 
 // Node.js' checks also refuse line feeds, which separate the fields, and characters outside latin1.
-function fieldLines(status, fields, switches) {
-  if (!Number.isInteger(status) || (status < 200 && !switches) || status > 999) {
-    throw new Error(`${status} is not a status that can end a request (200 to 999)`);
-  }
+function fieldLines(fields) {
   let lines = "";
   for (const [name, value] of fields) {
     validateHeaderName(name);

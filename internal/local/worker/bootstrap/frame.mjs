@@ -4,7 +4,7 @@
 // what the app writes.
 export const HEAD = 1; // of a request or its answer
 export const DATA = 2; // a piece of the body
-export const END = 3; // the message is complete
+export const END = 3; // the message is complete; the payload of an answer's has its trailers, if any
 export const BROKEN = 4; // the message will not be completed
 export const INVOKE = 5; // head of a raw invocation
 

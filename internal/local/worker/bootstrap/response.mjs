@@ -139,9 +139,9 @@ export class ResponseStream extends Writable {
     callback();
   }
 
-  // A HEAD has no body to measure, and neither has a 304.
+  // A HEAD has no body to measure, and neither has a 304. HTTP/1.1 sends trailers only behind a body whose length is open.
   #wholeLength() {
-    return this.#request.method === "HEAD" || this.#reply.status === 304 ? undefined : this.#heldLength;
+    return this.#request.method === "HEAD" || this.#reply.status === 304 || this.#reply.hasTrailers ? undefined : this.#heldLength;
   }
 
   #plainHeaders() {
