@@ -7,51 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/quic-go/quic-go/http3"
-
-	"github.com/anchor-deploy/anchor/internal/testport"
 )
-
-// caddyfile serves the same files by Caddy, over HTTP/3 too.
-const caddyfile = `{
-	admin off
-	auto_https off
-}
-https://%[1]s:%[2]d {
-	bind 127.0.0.1
-	tls %[4]s/cert.pem %[4]s/key.pem
-	root * %[3]s
-	file_server
-}
-`
-
-// startCaddy serves assets on core 0, over TLS too, and returns its port.
-func (l *lab) startCaddy(ctx context.Context, assets, certificates string) (*process, int, error) {
-	dir, err := l.folder("peer")
-	if err != nil {
-		return nil, 0, err
-	}
-	port, err := testport.Get()
-	if err != nil {
-		return nil, 0, err
-	}
-	file := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(file, fmt.Appendf(nil, caddyfile, shopHost, port, absolute(assets), certificates), 0o644); err != nil {
-		return nil, 0, err
-	}
-	p, err := launch("0", exec.CommandContext(ctx, "caddy", "run", "--config", file, "--adapter", "caddyfile"))
-	if err != nil {
-		return nil, 0, err
-	}
-	return p, port, awaitTLS(ctx, p, port)
-}
 
 // measureHTTP3 compares the edge with Caddy, which uses the same library.
 func measureHTTP3(ctx context.Context, l *lab) ([]result, error) {
@@ -69,7 +31,7 @@ func measureHTTP3(ctx context.Context, l *lab) ([]result, error) {
 		return nil, err
 	}
 	defer ours.stop()
-	caddy, caddyPort, err := l.startCaddy(ctx, assets, certificates)
+	caddy, caddyPort, err := l.startCaddyTLS(ctx, assets, certificates)
 	if err != nil {
 		return nil, err
 	}

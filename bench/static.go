@@ -10,47 +10,66 @@ import (
 
 const staticConnections = 32
 
-// measureStatic serves a hashed file of the storefront, one core for the server
-// and another for the load.
+// measureStatic serves hashed files of the storefront, one core for the server and another for the load: two sizes beside
+// nginx, and the larger one beside Caddy.
 func measureStatic(ctx context.Context, l *lab) ([]result, error) {
 	assets := filepath.Join(l.storefront, ".open-next", "assets")
-	path, length, err := typicalChunk(assets, typical)
-	if err != nil {
-		return nil, err
-	}
 	s, err := l.shop(ctx, "0")
 	if err != nil {
 		return nil, err
 	}
 	defer s.stop()
-	peer, base, err := l.nginx(ctx, assets, path)
-	if err != nil {
-		return nil, err
+	nginx := "nginx: one worker, sendfile, open_file_cache, no access log."
+	caddy := "Caddy: file_server, no access log."
+	var rows []result
+	for _, row := range []struct {
+		what, name, setup, budget string
+		start                     func(ctx context.Context, root, path string) (*process, string, error)
+		nearest                   int64
+		least                     float64
+	}{
+		{"static asset, one core each", "nginx", nginx, "≥ 1.2 × nginx (stretch 1.5 ×), by processor time", l.nginx, typical, 1.2},
+		{"small static asset, one core each", "nginx", nginx, "≥ 1.2 × nginx (stretch 1.5 ×), by processor time", l.nginx, 6 << 10, 1.2},
+		{"static asset beside Caddy, one core each", "Caddy", caddy, "≥ 1.2 × Caddy, by processor time", l.caddy, typical, 1.2},
+	} {
+		path, length, err := typicalChunk(assets, row.nearest)
+		if err != nil {
+			return nil, err
+		}
+		peer, base, err := row.start(ctx, assets, path)
+		if err != nil {
+			return nil, err
+		}
+		v, err := l.staticContest(ctx, s, peer, base, path)
+		peer.stop()
+		if err != nil {
+			return nil, err
+		}
+		ratio := median(v.costRatios())
+		rows = append(rows, result{
+			what: row.what, ours: side(v.ours), peer: row.name + ": " + side(v.peer),
+			ratio: times(ratio), budget: row.budget, verdict: judge(ratio >= row.least),
+			how: []string{
+				fmt.Sprintf("GET of a hashed file of %s, uncompressed; %d keep-alive connections of one wrk thread. The server is confined to one core and wrk to another; "+
+					"%d interleaved rounds of %s. %s Anchor's process was on its core for %.0f %% of the time, the peer's for %.0f %%: below a hundred wrk, or its connection, is the limit. "+
+					"A request took %.1f µs of Anchor's processor time and %.1f µs of the peer's: the ratio is that of the two.",
+					size(length), staticConnections, l.rounds, l.length/2, row.setup, 100*median(v.oursBusy), 100*median(v.peerBy),
+					median(costs(v.ours, v.oursBusy)), median(costs(v.peer, v.peerBy))),
+				"Rounds by requests: " + v.rounds() + ".",
+			},
+		})
 	}
-	defer peer.stop()
+	return rows, nil
+}
+
+func (l *lab) staticContest(ctx context.Context, s *server, peer *process, base, path string) (verdicts, error) {
 	if err := sameBody(ctx, s.site(), base, path); err != nil {
-		return nil, err
+		return verdicts{}, err
 	}
 	ask := load{cores: "1", connections: staticConnections, length: l.length / 2, host: shopHost}
 	ours, theirs := ask, ask
 	ours.url, theirs.url = s.site()+path, base+path
-	v, err := contest{ours: ours, peer: theirs, oursCPU: s.cpuTime, peerCPU: peer.cpuTime}.run(ctx, l.rounds, l.say)
-	if err != nil {
-		return nil, err
-	}
-	ratio := median(v.costRatios())
-	return []result{{
-		what: "static asset, one core each", ours: side(v.ours), peer: "nginx: " + side(v.peer),
-		ratio: times(ratio), budget: "≥ 1.2 × nginx (stretch 1.5 ×), by processor time", verdict: judge(ratio >= 1.2),
-		how: []string{
-			fmt.Sprintf("GET of a hashed file of %s, of the build's the nearest to 16 kB, uncompressed; %d keep-alive connections of one wrk thread. The server is confined to one core and wrk to another; "+
-				"%d interleaved rounds of %s. nginx: one worker, sendfile, open_file_cache, no access log. Anchor's process was on its core for %.0f %% of the time, nginx's worker for %.0f %%: below a hundred wrk, or its connection, is the limit. "+
-				"A request took %.1f µs of Anchor's processor time and %.1f µs of nginx's: the ratio is that of the two.",
-				size(length), staticConnections, l.rounds, ask.length, 100*median(v.oursBusy), 100*median(v.peerBy),
-				median(costs(v.ours, v.oursBusy)), median(costs(v.peer, v.peerBy))),
-			"Rounds by requests: " + v.rounds() + ". Caddy's file_server, which the budget names as well, is not measured yet.",
-		},
-	}}, nil
+	return contest{ours: ours, peer: theirs, oursCPU: s.cpuTime, peerCPU: peer.cpuTime}.run(ctx, l.rounds, l.say)
 }
 
 // typical is about the size of a chunk of an app's own code, compressed ones aside.
