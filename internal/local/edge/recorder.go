@@ -3,7 +3,9 @@ package edge
 import (
 	"maps"
 	"net/http"
+	"net/textproto"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/anchor-deploy/anchor/internal/local/edge/cache"
@@ -17,6 +19,7 @@ type recorder struct {
 	stale  *cache.Entry // the stored response that is validated; nil for none
 	to     http.ResponseWriter
 	header http.Header
+	late   http.Header // what the function sets after the header: trailers
 
 	status   int // 0 until the final header
 	declared cache.Declared
@@ -39,7 +42,16 @@ func (x *exchange) newRecorder(flight *cache.Flight, stale *cache.Entry, to http
 	}
 }
 
-func (c *recorder) Header() http.Header { return c.header }
+// Header implements http.ResponseWriter. The function has no access to what is stored.
+func (c *recorder) Header() http.Header {
+	if c.status == 0 {
+		return c.header
+	}
+	if c.late == nil {
+		c.late = http.Header{}
+	}
+	return c.late
+}
 
 // Unwrap lets http.ResponseController reach the connection.
 func (c *recorder) Unwrap() http.ResponseWriter { return c.to }
@@ -54,7 +66,7 @@ func (c *recorder) WriteHeader(status int) {
 		return
 	}
 	c.status, c.received = status, c.edge.now()
-	c.header = c.header.Clone() // the function keeps no access to what is stored
+	c.header = c.header.Clone()
 	c.trace = takeTrace(c.header, c.target.bare)
 	if c.replaces(status) {
 		return
@@ -145,6 +157,7 @@ func (c *recorder) Flush() { _ = c.FlushError() }
 // finish stores a complete answer. It returns the response that the client gets; nil if it has one.
 func (c *recorder) finish() *cache.Entry {
 	c.WriteHeader(http.StatusOK)
+	c.forwardTrailers()
 	switch {
 	case c.confirmed:
 		return c.confirm()
@@ -155,6 +168,27 @@ func (c *recorder) finish() *cache.Entry {
 		c.store()
 	}
 	return nil
+}
+
+// forwardTrailers passes trailers on as net/http's server takes them: their names are announced in the header, or have a prefix.
+// They are not stored, which RFC 9111, section 3.1, leaves open.
+func (c *recorder) forwardTrailers() {
+	if c.silent {
+		return
+	}
+	for name, values := range c.late {
+		if strings.HasPrefix(name, http.TrailerPrefix) {
+			c.to.Header()[name] = values
+		}
+	}
+	for _, line := range c.header["Trailer"] {
+		for name := range strings.SplitSeq(line, ",") {
+			name = http.CanonicalHeaderKey(textproto.TrimString(name))
+			if values := c.late[name]; values != nil {
+				c.to.Header()[name] = values
+			}
+		}
+	}
 }
 
 // isWhole reports whether the body has the length that the header declares.
