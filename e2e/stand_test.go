@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"maps"
 	"net/http"
 	"os"
@@ -33,6 +34,7 @@ func TestStand(t *testing.T) {
 	t.Run("rollback and promote by HTTP", app.rollsBack)
 	t.Run("cold starts after a rollback", app.countsColdStarts)
 	t.Run("a cron", app.runsCrons)
+	t.Run("a warmer", app.keepsInstancesStarted)
 	t.Run("an edge that does not know the release yet", app.agreesWithOldEdges)
 	t.Run("a call that is dropped after it took effect", app.survivesDrops)
 	t.Run("a switch that AWS refuses", app.undoesRefusedSwitches)
@@ -208,6 +210,49 @@ func (a *standApp) runsCrons(t *testing.T) {
 		t.Errorf("the rollback answers %d", code)
 	}
 	eventually(t, "the schedules follow the rollback", func() bool { return len(a.look(t).Schedules) == 0 })
+	a.wantLive(t, a.two)
+}
+
+// keepsInstancesStarted has the live version of a build by OpenNext answer the events of its warmer, and delivers the event of the
+// schedule, as AWS does every five minutes.
+func (a *standApp) keepsInstancesStarted(t *testing.T) {
+	if code := a.rollback(t, a.one.DeploymentID, nil); code != 200 {
+		t.Errorf("the rollback answers %d", code)
+	}
+	a.must(t, &struct{}{}, "projects", "set", "warmer=2", "--project", "shop")
+	var schedule string
+	eventually(t, "the warmer has a schedule", func() bool {
+		schedules := a.look(t).Schedules
+		if len(schedules) != 1 {
+			return false
+		}
+		schedule = schedules[0]
+		return true
+	})
+	var held struct {
+		Target             struct{ Arn, Input string }
+		ScheduleExpression string
+	}
+	if err := json.Unmarshal([]byte(a.cloud.CLI(t, "scheduler", "get-schedule", "--group-name", "anchor", "--name", schedule)), &held); err != nil {
+		t.Fatal(err)
+	}
+	if held.ScheduleExpression != "rate(5 minutes)" {
+		t.Errorf("the schedule is %q", held.ScheduleExpression)
+	}
+	const events = `^lambda Invoke \S*/functions/\S*anchor-shop-server`
+	before := len(a.proxy.logged(events))
+	if out := a.cloud.CLI(t, "lambda", "invoke", "--function-name", held.Target.Arn, "--payload", held.Target.Input, os.DevNull); strings.Contains(out, "FunctionError") {
+		t.Errorf("the event ends with %s", out)
+	}
+	if sent := a.proxy.logged(events)[before:]; len(sent) != 2 {
+		t.Errorf("the server function was invoked by %q, want two events", sent)
+	}
+	a.wantLive(t, a.one)
+	a.must(t, &struct{}{}, "projects", "set", "warmer=none", "--project", "shop")
+	eventually(t, "the schedule is gone", func() bool { return len(a.look(t).Schedules) == 0 })
+	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
+		t.Errorf("the rollback answers %d", code)
+	}
 	a.wantLive(t, a.two)
 }
 
