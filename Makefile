@@ -134,10 +134,9 @@ UNRACED := api/filepack|artifact/opennext|artifact/staticfile|aws/awserr|aws/aws
 UNCHECKED := modernc.org github.com/klauspost/compress github.com/andybalholm/brotli
 RACE_FLAGS := -race $(foreach m,$(UNCHECKED),-gcflags=$(m)/...=-race=false)
 
-# Tests of the walls around a child process, and the conformance tests on moto, which run
-# on MiniStack under the detector. Nearly all of their time is the other process's.
-UNRACED_TESTS := ^(TestWalls_OrdinaryUser|TestWalls_HostileAppReachesNothing|TestWalls_AppsWork|TestConformanceOnMoto)$$
-UNRACED_IN    := ./internal/local/worker ./internal/aws/dynamo
+# Tests of the walls around a child process. Nearly all of their time is the other process's.
+UNRACED_TESTS := ^(TestWalls_OrdinaryUser|TestWalls_HostileAppReachesNothing|TestWalls_AppsWork)$$
+UNRACED_IN    := ./internal/local/worker
 
 # 1: packages with goroutines run under the race detector. CI sets it.
 RACE ?=
@@ -155,10 +154,14 @@ else
 	$(TEST) -run '$(UNRACED_TESTS)' $(UNRACED_IN)
 endif
 
+# The tests of the slow suite are in files with the build tag slow. The others of their packages ran in make test.
+SLOW    := TestKill[A-Z]|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand|TestDifferential|TestReleasesOnAWS|TestRefusalsOnAWS|TestExternalMiddlewareOnAWS|TestConformanceOnMoto
+SLOW_IN := ./e2e ./internal/local/acme/... ./internal/local/edge ./internal/aws/certificate ./internal/aws/dynamo
+
 .PHONY: test-slow
 test-slow: build examples emulators checkov ## Switches under load, kill -9, concurrency, pushes, AWS: some ten minutes
 	@scripts/install-bench-peers nginx varnish
-	$(GO) test -tags slow -count=1 -timeout 40m -v -run "TestKill|TestNoLost|TestConcurrent|TestManyNames|TestPush|TestShipped|TestStand|TestDifferential" ./e2e/... ./internal/local/acme/... ./internal/local/edge ./internal/aws/certificate
+	$(GO) test -tags slow -count=1 -timeout 40m -v -run "$(SLOW)" $(SLOW_IN)
 
 # Not in CI: the order in which an answer and the reset of its stream arrive is not fixed, and h2spec
 # accepts one of the two.

@@ -1,9 +1,11 @@
 package anchor_test
 
 import (
+	"bytes"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -78,5 +80,49 @@ func TestConformance_NamesTests(t *testing.T) {
 		if out, err := exec.Command("bash", "-n", "-c", run[0][1]).CombinedOutput(); err != nil {
 			t.Errorf("%s: %s: %v\n%s", cells[0], run[0][1], err, out)
 		}
+	}
+}
+
+// TestSlowSuite_RunsItsTests: `make test-slow` runs each test in a file with the build tag slow, in a package that it names, and
+// none of the others, which `make test` runs.
+func TestSlowSuite_RunsItsTests(t *testing.T) {
+	variables := map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^(SLOW|SLOW_IN)\s*:= (.*)$`).FindAllSubmatch(readDoc(t, "Makefile"), -1) {
+		variables[string(m[1])] = string(m[2])
+	}
+	selected := regexp.MustCompile(variables["SLOW"])
+	packages := strings.Fields(variables["SLOW_IN"])
+	const (
+		byHand = "TestH2Spec"           // the Makefile says why
+		twice  = "TestManyNames_AtOnce" // with more names in the slow suite
+	)
+	files, err := exec.Command("git", "ls-files", "*_test.go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow := 0
+	for _, file := range strings.Fields(string(files)) {
+		text, dir := readDoc(t, file), "./"+filepath.ToSlash(filepath.Dir(file))
+		in := slices.ContainsFunc(packages, func(p string) bool {
+			return p == dir || strings.HasSuffix(p, "/...") && strings.HasPrefix(dir+"/", strings.TrimSuffix(p, "..."))
+		})
+		isSlow := bytes.HasPrefix(text, []byte("//go:build slow\n"))
+		for _, m := range testFunc.FindAllSubmatch(text, -1) {
+			name := string(m[1])
+			runs := in && selected.MatchString(name)
+			switch {
+			case name == byHand, name == twice, name == "TestMain":
+			case isSlow && !runs:
+				t.Errorf("%s in %s has the build tag slow, and make test-slow does not run it", name, file)
+			case !isSlow && runs:
+				t.Errorf("%s in %s runs in make test and in make test-slow", name, file)
+			}
+			if isSlow {
+				slow++
+			}
+		}
+	}
+	if slow < 20 {
+		t.Errorf("%d slow tests were found: the files are not read rightly", slow)
 	}
 }

@@ -2,8 +2,6 @@ package dynamo_test
 
 import (
 	"context"
-	"net/http"
-	"sync"
 	"testing"
 
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
@@ -48,22 +46,3 @@ func conform(t *testing.T, config sdk.Config) {
 }
 
 func TestConformanceOnMiniStack(t *testing.T) { conform(t, awstest.Shared(t).Config()) }
-
-func TestConformanceOnMoto(t *testing.T) {
-	config := awstest.Moto(t).Config()
-	config.HTTPClient = &oneByOne{client: config.HTTPClient}
-	conform(t, config)
-}
-
-// oneByOne serializes calls: moto reverts a refused transaction by restoring the tables as they
-// were before it, and so loses what others wrote meanwhile.
-type oneByOne struct {
-	mu     sync.Mutex
-	client sdk.HTTPClient
-}
-
-func (o *oneByOne) Do(r *http.Request) (*http.Response, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.client.Do(r)
-}
