@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -131,7 +132,8 @@ func TestRemove_KeepsConcurrentUpload(t *testing.T) {
 	b := s.unstored(t, platformtest.NewApp("two").With("assets/_next/static/chunks/one.js", "chunk of one"))
 	other := s.over(http.DefaultClient)
 	// Between listing the shared files and reading the indexes.
-	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.ListObjectsV2", Nth: 4, Do: func() {
+	indexes := "prefix=" + url.QueryEscape(s.shared(".anchor/"))
+	s.cloud.Wire.Break(awstest.Fault{Operation: "S3.ListObjectsV2", Path: indexes, Nth: 1, Do: func() {
 		if err := other.Upload(t.Context(), b, t.Logf); err != nil {
 			t.Error(err)
 		}

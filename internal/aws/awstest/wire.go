@@ -35,7 +35,7 @@ type Wire struct {
 // Fault is what happens to one call, instead of its normal course or after it.
 type Fault struct {
 	Operation string // "Lambda.UpdateAlias"
-	Path      string // when not "", a part of the path of the calls that are meant: "/my-function/"
+	Path      string // when not "", a part of the path and query, escaped, of the calls that are meant: "/my-function/"
 	Nth       int    // which of the calls from now on, from 1; 0 is every one
 	From      int    // the first of the calls from now on, when not 0 and Nth is 0
 	After     bool   // the service executes the call and the answer is lost
@@ -124,7 +124,7 @@ func Serial(calls []Call) int {
 // Do implements aws.HTTPClient.
 func (w *Wire) Do(r *http.Request) (*http.Response, error) {
 	operation := awsmiddleware.GetServiceID(r.Context()) + "." + awsmiddleware.GetOperationName(r.Context())
-	index, fault, delay := w.noteCall(operation, r.URL.Path)
+	index, fault, delay := w.noteCall(operation, r.URL.RequestURI())
 	defer w.endCall(index)
 	if delay > 0 {
 		select {
