@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
+	"github.com/anchor-deploy/anchor/internal/local/sites"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
 )
 
@@ -21,6 +22,8 @@ type lab struct {
 	path  worker.Node // the machine's own, on which `next start` runs where nobody installs another
 	dir   string      // removed at the end; workers of other users can pass through it
 	facts facts
+
+	isolation sites.Isolation // as workers of the server have it here
 }
 
 func newLab(ctx context.Context, o options) (*lab, error) {
@@ -50,6 +53,7 @@ func newLab(ctx context.Context, o options) (*lab, error) {
 	if err := errors.Join(os.Chmod(l.dir, 0o711), l.installNode(ctx)); err != nil {
 		return nil, errors.Join(err, l.close())
 	}
+	l.isolation = sites.FindIsolation(ctx, l.node, l.dir)
 	l.facts, err = gatherFacts(ctx, l)
 	return l, err
 }

@@ -8,12 +8,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/anchor-deploy/anchor/internal/local/nodejs"
 	"github.com/anchor-deploy/anchor/internal/local/worker"
+	"github.com/anchor-deploy/anchor/internal/local/worker/jail"
 )
 
 func rangeOf(t *testing.T, text string) nodejs.Range {
@@ -128,6 +130,57 @@ func TestStore_Install_FromNPM(t *testing.T) {
 		}
 	})
 	t.Run("it loads modules that it has compiled before", func(t *testing.T) { loadsCompiled(t, node) })
+	t.Run("it loads ES modules that it has compiled before", func(t *testing.T) { loadsCompiledESModules(t, node) })
+}
+
+// loadsCompiledESModules checks that Node.js' own compile cache is used behind walls, where a process has a folder for temporary files
+// that no other one can write to, and that nothing of it is left there.
+func loadsCompiledESModules(t *testing.T, node worker.Node) {
+	spec := worker.Spec{Dir: t.TempDir(), Compiled: filepath.Join(t.TempDir(), "code"), Handler: "index.handler", Max: 1}
+	level := jail.Namespaced
+	if os.Geteuid() == 0 {
+		level, spec.User = jail.Separated, &jail.User{UID: 65534, GID: 65534}
+	}
+	var err error
+	if spec.Walls, err = jail.Try(t.Context(), level, node.Path, spec.User); err != nil {
+		t.Fatal(err)
+	}
+	spec.Tree = spec.Dir
+	const bundle = `import fs from "node:fs";
+export const handler = async () => ({ statusCode: 200, headers: {}, body: fs.readdirSync("/tmp").filter((name) => name.startsWith("compile-cache-")).join() });`
+	if err := errors.Join(os.Chmod(spec.Dir, 0o755), os.WriteFile(filepath.Join(spec.Dir, "index.mjs"), []byte(bundle), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	spec.Env = map[string]string{"NODE_DEBUG_NATIVE": "COMPILE_CACHE"}
+	answer := func(compile bool) (body, logged string) {
+		var log strings.Builder // written by one goroutine, which ends with the pool
+		spec.Tmp, spec.Log = t.TempDir(), func(line worker.Line) { log.WriteString(line.Text + "\n") }
+		if err := os.Chmod(spec.Tmp, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		pool, err := worker.NewPool(node, spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, w := httptest.NewRequest(http.MethodGet, "http://app.test/", http.NoBody), httptest.NewRecorder()
+		pool.ServeHTTP(w, r)
+		if compile {
+			err = pool.Compile(t.Context(), r)
+		}
+		pool.Close()
+		if err != nil || w.Code != http.StatusOK {
+			t.Fatalf("%v, %d %s\n%s", err, w.Code, w.Body, log.String())
+		}
+		return w.Body.String(), log.String()
+	}
+	answer(true)
+	left, logged := answer(false)
+	if !regexp.MustCompile(`ESM file://\S+/index\.mjs was accepted`).MatchString(logged) {
+		t.Errorf("the module was compiled again:\n%s", logged)
+	}
+	if left != "" {
+		t.Errorf("/tmp has %s", left)
+	}
 }
 
 // loadsCompiled checks that modules see the same from compiled code, and that those with import() are among them, which

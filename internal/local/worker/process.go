@@ -68,6 +68,7 @@ func (p *Pool) startProcess(n int64, compiled *os.File) (*process, error) {
 	settings := map[string]any{
 		"module": file, "handler": export, "name": p.spec.Name,
 		"pulse": p.calmTick().Milliseconds(), "busyPulse": beatEvery.Milliseconds(), "mark": p.mark,
+		"ownTmp": p.spec.Walls.Level >= jail.Namespaced,
 	}
 	log := p.spec.Log
 	if compiled != nil {

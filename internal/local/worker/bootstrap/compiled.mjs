@@ -1,13 +1,16 @@
-// The bundle's CommonJS modules as V8 has compiled them, so that a process need not compile them
-// again. Node.js' own compile cache holds what is compiled when a module is loaded; this one is made
-// after a page was rendered and holds the functions that were needed for it as well. Anchor stores
-// it and shows it to the deployment's processes, which cannot change it.
+// The bundle's modules as V8 has compiled them, so that a process need not compile them again. Node.js' own
+// compile cache holds what is compiled when a module is loaded; the code of CommonJS modules is made after a
+// page was rendered and holds the functions that were needed for it as well. Only Node.js can load ES modules
+// from compiled code, so theirs are the files of its cache. Anchor stores both and shows them to the
+// deployment's processes, which cannot change them.
 //
 // The format: the SHA-256 of the rest, then for each module the length of its name and that of its
-// code (32 bits, little endian), the name, the code, and padding that makes the whole a multiple of 8.
+// code (32 bits, little endian), the name, the code, and padding that makes the whole a multiple of 8. The
+// name is the module's path, or that of a file in the cache behind "cache/".
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import Module from "node:module";
+import os from "node:os";
 import path from "node:path";
 import vm from "node:vm";
 import { writeAll } from "./log.mjs";
@@ -20,15 +23,51 @@ const AFTER = "\n});";
 const digestOf = (data) => createHash("sha256").update(data).digest();
 const align = (size) => Math.ceil(size / ALIGNMENT) * ALIGNMENT;
 
-// Makes modules load from file. One that is missing or damaged is not an error: they are compiled.
-export function useCompiled(file) {
+// Makes modules load from file. One that is missing or damaged is not an error: they are compiled. ownTmp says that no
+// other process can write to the folder for temporary files. The function that is returned is called when the bundle
+// is loaded.
+export function useCompiled(file, ownTmp) {
   const codes = file ? readCodes(file) : undefined;
-  if (!codes) return;
+  if (!codes) return () => {};
   announceLoader();
   wrapCompile((name, source) => {
     const cachedData = codes.get(name);
     return cachedData && toScript(name, source, cachedData);
   });
+  return ownTmp ? useCache(codes) : () => {};
+}
+
+const CACHE = "cache/";
+const CACHE_FILE = /^cache\/[\w.-]*\w\/\w+(\.cache)?$/;
+
+// Lets Node.js load ES modules from the files of its cache.
+function useCache(codes) {
+  const files = [...codes].filter(([name]) => CACHE_FILE.test(name));
+  const dir = files.length > 0 ? openCache() : undefined;
+  if (!dir) return () => {};
+  for (const [name, code] of files) {
+    const file = path.join(dir, name.slice(CACHE.length));
+    fs.mkdirSync(path.dirname(file), { recursive: true });
+    fs.writeFileSync(file, code);
+    codes.delete(name);
+  }
+  return () => fs.rmSync(dir, { recursive: true, force: true });
+}
+
+// Returns the folder of Node.js' compile cache from now on; undefined before Node.js 22.10.
+function openCache() {
+  if (!Module.flushCompileCache) return undefined;
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "compile-cache-"));
+  Module.enableCompileCache(dir);
+  return dir;
+}
+
+function readCache(dir) {
+  Module.flushCompileCache();
+  return fs.readdirSync(dir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .map((file) => [CACHE + path.relative(dir, file), fs.readFileSync(file)]);
 }
 
 function readCodes(file) {
@@ -52,8 +91,9 @@ function readCodes(file) {
 
 // Observes which modules below root are loaded. The function that it returns writes their code to a
 // descriptor and closes it.
-export function recordCompiled(root) {
+export function recordCompiled(root, ownTmp) {
   const scripts = [];
+  const cache = ownTmp ? openCache() : undefined;
   announceLoader();
   wrapCompile((name, source) => {
     if (!name.startsWith(root + path.sep) || (!LOADER && source.includes("import("))) return undefined;
@@ -62,8 +102,9 @@ export function recordCompiled(root) {
     return script;
   });
   return (fd) => {
-    const parts = scripts.flatMap(([name, script]) => encode(Buffer.from(name), script.createCachedData()));
-    const body = Buffer.concat(parts);
+    const codes = scripts.map(([name, script]) => [name, script.createCachedData()]);
+    if (cache) codes.push(...readCache(cache));
+    const body = Buffer.concat(codes.flatMap(([name, code]) => encode(Buffer.from(name), code)));
     writeAll(fd, digestOf(body));
     writeAll(fd, body);
     fs.closeSync(fd);

@@ -24,7 +24,7 @@ import { describe, surviveExceptions } from "./uncaught.mjs";
 
 const SOCKET_FD = 3;
 const COMPILED_FD = 5;
-const { module: modulePath, handler: exportName, name, pulse, busyPulse, mark, compiled, compiles } = JSON.parse(process.env.ANCHOR_WORKER);
+const { module: modulePath, handler: exportName, name, pulse, busyPulse, mark, compiled, compiles, ownTmp } = JSON.parse(process.env.ANCHOR_WORKER);
 delete process.env.ANCHOR_WORKER;
 process.argv[1] = modulePath;
 
@@ -55,10 +55,11 @@ globalThis.awslambda = {
   },
 };
 
-const writeCompiled = compiles && recordCompiled(fs.realpathSync(compiles));
-useCompiled(compiled);
+const writeCompiled = compiles && recordCompiled(fs.realpathSync(compiles), ownTmp);
+const loaded = useCompiled(compiled, ownTmp);
 
 const app = { name, handler: withImageErrors(await load()), canStream: passesBuffers(modulePath) };
+loaded();
 const server = net.createServer((socket) => new Connection(socket, serve));
 server.listen({ fd: SOCKET_FD, backlog: 4096 }, () => {
   send({ alive: true });
