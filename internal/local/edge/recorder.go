@@ -3,7 +3,6 @@ package edge
 import (
 	"maps"
 	"net/http"
-	"net/textproto"
 	"strconv"
 	"strings"
 	"time"
@@ -170,8 +169,8 @@ func (c *recorder) finish() *cache.Entry {
 	return nil
 }
 
-// forwardTrailers passes trailers on as net/http's server takes them: their names are announced in the header, or have a prefix.
-// They are not stored, which RFC 9111, section 3.1, leaves open.
+// forwardTrailers passes trailers on, which a worker sends with http.TrailerPrefix, as it knows their names only at the end. They are
+// not stored, which RFC 9111, section 3.1, leaves open.
 func (c *recorder) forwardTrailers() {
 	if c.silent {
 		return
@@ -179,14 +178,6 @@ func (c *recorder) forwardTrailers() {
 	for name, values := range c.late {
 		if strings.HasPrefix(name, http.TrailerPrefix) {
 			c.to.Header()[name] = values
-		}
-	}
-	for _, line := range c.header["Trailer"] {
-		for name := range strings.SplitSeq(line, ",") {
-			name = http.CanonicalHeaderKey(textproto.TrimString(name))
-			if values := c.late[name]; values != nil {
-				c.to.Header()[name] = values
-			}
 		}
 	}
 }
