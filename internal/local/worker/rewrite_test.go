@@ -79,3 +79,24 @@ func TestRewrite_Trailers(t *testing.T) {
 		}
 	}
 }
+
+// Trailers that HTTP cannot carry, which Node.js passes on with an option of an app's, are left out of the answer and logged.
+func TestRewrite_MalformedTrailers(t *testing.T) {
+	t.Parallel()
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\ntide\r\n0\r\nX-Sum: \x01\r\n\r\n")
+	}))
+	defer host.Close()
+	s := newSite(t, Spec{Handler: "faults.handler", Min: 1, Env: map[string]string{"NODE_OPTIONS": "--insecure-http-parser"}})
+	a := s.getRaw(t, "/rewrite?to="+host.URL)
+	if a.StatusCode != http.StatusOK || a.body != "tide" || len(a.Trailer) != 0 {
+		t.Errorf("%d %q, trailers %v", a.StatusCode, a.body, a.Trailer)
+	}
+	s.logs.wait(t, "the trailers of a rewrite's host are left out")
+}
