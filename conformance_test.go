@@ -22,15 +22,21 @@ var (
 	command     = regexp.MustCompile("`([^`]+)`")
 )
 
-// testsOf returns the names of all test functions of the repository's own code.
-func testsOf(t *testing.T) map[string]bool {
+// testFiles returns the paths of all files with tests of the repository's own code.
+func testFiles(t *testing.T) []string {
 	t.Helper()
 	files, err := exec.Command("git", "ls-files", "*_test.go").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return strings.Fields(string(files))
+}
+
+// testsOf returns the names of all test functions of the repository's own code.
+func testsOf(t *testing.T) map[string]bool {
+	t.Helper()
 	names := map[string]bool{}
-	for _, file := range strings.Fields(string(files)) {
+	for _, file := range testFiles(t) {
 		for _, m := range testFunc.FindAllSubmatch(readDoc(t, file), -1) {
 			names[string(m[1])] = true
 		}
@@ -96,12 +102,8 @@ func TestSlowSuite_RunsItsTests(t *testing.T) {
 		byHand = "TestH2Spec"           // the Makefile says why
 		twice  = "TestManyNames_AtOnce" // with more names in the slow suite
 	)
-	files, err := exec.Command("git", "ls-files", "*_test.go").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	slow := 0
-	for _, file := range strings.Fields(string(files)) {
+	for _, file := range testFiles(t) {
 		text, dir := readDoc(t, file), "./"+filepath.ToSlash(filepath.Dir(file))
 		in := slices.ContainsFunc(packages, func(p string) bool {
 			return p == dir || strings.HasSuffix(p, "/...") && strings.HasPrefix(dir+"/", strings.TrimSuffix(p, "..."))

@@ -20,7 +20,7 @@ const (
 	// h2load sends the requests of all its connections at once, every 10 ms. One with fifty would measure how long it takes
 	// itself to read fifty answers, so ten share the connections, each at its own time.
 	generators   = 10
-	steadyRounds = 9 // at least: a pause of the virtual machine changes the p99 of a short round
+	steadyRounds = 9 // at least: one pause changes the p99 of a short round
 )
 
 // measureFixedRate compares the waiting time of static files at a rate that both servers reach.
@@ -123,7 +123,7 @@ func (s steady) run(ctx context.Context) (waited []float64, err error) {
 			waited, err := s.generate(ctx, filepath.Join(dir, strconv.Itoa(n)))
 			parts <- part{waited, err}
 		}()
-		// Their times must differ by less than a period, and by more than a request takes.
+		// A tenth more than the period, so that each sends at a time of its own within it.
 		time.Sleep(11 * time.Millisecond)
 	}
 	for range generators {

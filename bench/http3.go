@@ -31,7 +31,7 @@ func measureHTTP3(ctx context.Context, l *lab) ([]result, error) {
 		return nil, err
 	}
 	defer ours.stop()
-	caddy, caddyPort, err := l.startCaddyTLS(ctx, assets, certificates)
+	caddy, caddyPort, err := l.caddyTLS(ctx, assets, path, certificates)
 	if err != nil {
 		return nil, err
 	}

@@ -22,45 +22,39 @@ http://:%[1]d {
 }
 `
 
-// caddy serves root on core 0.
-func (l *lab) caddy(ctx context.Context, root, path string) (*process, string, error) {
-	return l.startPeer(ctx, path, func(dir string, port int) (*exec.Cmd, error) {
-		file := filepath.Join(dir, "Caddyfile")
-		err := os.WriteFile(file, fmt.Appendf(nil, caddyfile, port, absolute(root)), 0o644)
-		return exec.CommandContext(ctx, "caddy", "run", "--config", file, "--adapter", "caddyfile"), err
-	})
-}
-
-// caddyfileTLS serves files over TLS, and over HTTP/3, too.
-const caddyfileTLS = `{
-	admin off
-	auto_https off
-}
-https://%[1]s:%[2]d {
+// caddyfileTLS serves the same files over TLS, and over HTTP/3, too.
+const caddyfileTLS = caddyfile + `
+https://%[3]s:%[4]d {
 	bind 127.0.0.1
-	tls %[4]s/cert.pem %[4]s/key.pem
-	root * %[3]s
+	tls %[5]s/cert.pem %[5]s/key.pem
+	root * %[2]s
 	file_server
 }
 `
 
-// startCaddyTLS serves assets on core 0, over TLS too, and returns its port.
-func (l *lab) startCaddyTLS(ctx context.Context, assets, certificates string) (*process, int, error) {
-	dir, err := l.folder("peer")
+// caddy serves root on core 0, and returns once it has answered the path.
+func (l *lab) caddy(ctx context.Context, root, path string) (*process, string, error) {
+	return l.startCaddy(ctx, caddyfile, root, path)
+}
+
+// caddyTLS serves root on core 0, over TLS too, and returns the port of that.
+func (l *lab) caddyTLS(ctx context.Context, root, path, certificates string) (*process, int, error) {
+	secure, err := testport.Get()
 	if err != nil {
 		return nil, 0, err
 	}
-	port, err := testport.Get()
+	p, _, err := l.startCaddy(ctx, caddyfileTLS, root, path, shopHost, secure, certificates)
 	if err != nil {
 		return nil, 0, err
 	}
-	file := filepath.Join(dir, "Caddyfile")
-	if err := os.WriteFile(file, fmt.Appendf(nil, caddyfileTLS, shopHost, port, absolute(assets), certificates), 0o644); err != nil {
-		return nil, 0, err
-	}
-	p, err := launch("0", exec.CommandContext(ctx, "caddy", "run", "--config", file, "--adapter", "caddyfile"))
-	if err != nil {
-		return nil, 0, err
-	}
-	return p, port, awaitTLS(ctx, p, port)
+	return p, secure, awaitTLS(ctx, p, secure)
+}
+
+// startCaddy starts Caddy with a configuration that has places for its port, for what it serves, and for others.
+func (l *lab) startCaddy(ctx context.Context, conf, root, path string, others ...any) (*process, string, error) {
+	return l.startPeer(ctx, path, func(dir string, port int) (*exec.Cmd, error) {
+		file := filepath.Join(dir, "Caddyfile")
+		err := os.WriteFile(file, fmt.Appendf(nil, conf, append([]any{port, absolute(root)}, others...)...), 0o644)
+		return exec.CommandContext(ctx, "caddy", "run", "--config", file, "--adapter", "caddyfile"), err
+	})
 }

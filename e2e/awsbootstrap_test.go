@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 
@@ -36,27 +35,4 @@ func TestBootstrapRefusals(t *testing.T) {
 			says(t, string(out), append(c.says, `(?m)^error: `)...)
 		})
 	}
-}
-
-// deny makes Lambda refuse an action to everybody from now on; "" allows everything.
-func (s *lambdaService) deny(action string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.denied = action
-}
-
-// refuses answers as Lambda does for a role without the permission.
-func (s *lambdaService) refuses(w http.ResponseWriter, r *http.Request) bool {
-	s.mu.Lock()
-	denied := s.denied
-	s.mu.Unlock()
-	if denied != "lambda:PublishVersion" || r.Method != http.MethodPost || !strings.HasSuffix(r.URL.Path, "/versions") {
-		return false
-	}
-	w.Header().Set("X-Amzn-Errortype", "AccessDeniedException")
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusForbidden)
-	w.Write([]byte(`{"Message": "User: arn:aws:sts::123456789012:assumed-role/anchor-deploy/anchor-deploy is not authorized to perform: ` + denied +
-		` on resource: arn:aws:lambda:eu-central-1:123456789012:function:anchor-shop-server because no identity-based policy allows the ` + denied + ` action"}`))
-	return true
 }

@@ -168,9 +168,7 @@ func (a *standApp) countsColdStarts(t *testing.T) {
 		return a.get(t, a.site+"/start", append(headers, "X-Asked", asked)...).Body
 	}
 	end()
-	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
-		t.Errorf("the rollback answers %d", code)
-	}
+	a.goBack(t, a.two)
 	if got := first(); got != "warm" {
 		t.Errorf("the first request after a rollback meets a process that is %q", got)
 	}
@@ -206,9 +204,7 @@ func (a *standApp) runsCrons(t *testing.T) {
 		crons.Items[0].LastRun.Status != "succeeded" || crons.Items[1].LastRun.Status != "failed" || crons.Items[0].NextAt == 0 {
 		t.Errorf("the crons answer %d: %+v", code, crons)
 	}
-	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
-		t.Errorf("the rollback answers %d", code)
-	}
+	a.goBack(t, a.two)
 	eventually(t, "the schedules follow the rollback", func() bool { return len(a.look(t).Schedules) == 0 })
 	a.wantLive(t, a.two)
 }
@@ -216,9 +212,7 @@ func (a *standApp) runsCrons(t *testing.T) {
 // keepsInstancesStarted has the live version of a build by OpenNext answer the events of its warmer, and delivers the event of the
 // schedule, as AWS does every five minutes.
 func (a *standApp) keepsInstancesStarted(t *testing.T) {
-	if code := a.rollback(t, a.one.DeploymentID, nil); code != 200 {
-		t.Errorf("the rollback answers %d", code)
-	}
+	a.goBack(t, a.one)
 	a.must(t, &struct{}{}, "projects", "set", "warmer=2", "--project", "shop")
 	var schedule string
 	eventually(t, "the warmer has a schedule", func() bool {
@@ -250,9 +244,7 @@ func (a *standApp) keepsInstancesStarted(t *testing.T) {
 	a.wantLive(t, a.one)
 	a.must(t, &struct{}{}, "projects", "set", "warmer=none", "--project", "shop")
 	eventually(t, "the schedule is gone", func() bool { return len(a.look(t).Schedules) == 0 })
-	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
-		t.Errorf("the rollback answers %d", code)
-	}
+	a.goBack(t, a.two)
 	a.wantLive(t, a.two)
 }
 
@@ -291,9 +283,7 @@ func (a *standApp) agreesWithOldEdges(t *testing.T) {
 	if file := a.get(t, a.site+"/public.txt"); file.Body != "public of next" {
 		t.Errorf("after the switch the file is %q", file.Body)
 	}
-	if code := a.rollback(t, a.two.DeploymentID, nil); code != 200 {
-		t.Errorf("the rollback answers %d", code)
-	}
+	a.goBack(t, a.two)
 	a.wantLive(t, a.two)
 }
 

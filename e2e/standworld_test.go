@@ -271,6 +271,14 @@ func (a *standApp) deploy(t *testing.T, app, text string) release {
 	return r
 }
 
+// goBack rolls back to a release.
+func (a *standApp) goBack(t *testing.T, r release) {
+	t.Helper()
+	if code := a.rollback(t, r.DeploymentID, nil); code != 200 {
+		t.Errorf("the rollback answers %d", code)
+	}
+}
+
 // tinyApp writes a build with a server and an image function.
 func tinyApp(t *testing.T, version string) string {
 	return platformtest.NewApp(version).Images(version).Write(t)

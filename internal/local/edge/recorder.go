@@ -65,7 +65,7 @@ func (c *recorder) WriteHeader(status int) {
 		return
 	}
 	c.status, c.received = status, c.edge.now()
-	c.header = c.header.Clone()
+	c.header = c.header.Clone() // the function may hold the one that it filled
 	c.trace = takeTrace(c.header, c.target.bare)
 	if c.replaces(status) {
 		return

@@ -152,29 +152,8 @@ export const handler = async () => ({ statusCode: 200, headers: {}, body: fs.rea
 		t.Fatal(err)
 	}
 	spec.Env = map[string]string{"NODE_DEBUG_NATIVE": "COMPILE_CACHE"}
-	answer := func(compile bool) (body, logged string) {
-		var log strings.Builder // written by one goroutine, which ends with the pool
-		spec.Tmp, spec.Log = t.TempDir(), func(line worker.Line) { log.WriteString(line.Text + "\n") }
-		if err := os.Chmod(spec.Tmp, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		pool, err := worker.NewPool(node, spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, w := httptest.NewRequest(http.MethodGet, "http://app.test/", http.NoBody), httptest.NewRecorder()
-		pool.ServeHTTP(w, r)
-		if compile {
-			err = pool.Compile(t.Context(), r)
-		}
-		pool.Close()
-		if err != nil || w.Code != http.StatusOK {
-			t.Fatalf("%v, %d %s\n%s", err, w.Code, w.Body, log.String())
-		}
-		return w.Body.String(), log.String()
-	}
-	answer(true)
-	left, logged := answer(false)
+	answerOnce(t, node, spec, true)
+	left, logged := answerOnce(t, node, spec, false)
 	if !regexp.MustCompile(`ESM file://\S+/index\.mjs was accepted`).MatchString(logged) {
 		t.Errorf("the module was compiled again:\n%s", logged)
 	}
@@ -192,32 +171,8 @@ func loadsCompiled(t *testing.T, node worker.Node) {
 		os.WriteFile(filepath.Join(twin, "index.js"), []byte(`exports.kind = "commonjs";`), 0o644)); err != nil {
 		t.Fatal(err)
 	}
-	var log strings.Builder // written by one goroutine, which ends with the pool
-	answer := func(compile bool) string {
-		log.Reset()
-		pool, err := worker.NewPool(node, worker.Spec{
-			Dir: dir, Tree: dir, Handler: "index.handler", Compiled: compiled, Tmp: t.TempDir(), Max: 1,
-			Log: func(line worker.Line) { log.WriteString(line.Text + "\n") },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer pool.Close()
-		r := httptest.NewRequest(http.MethodGet, "http://app.test/", http.NoBody)
-		w := httptest.NewRecorder()
-		pool.ServeHTTP(w, r)
-		if w.Code != http.StatusOK {
-			pool.Close()
-			t.Fatalf("%d %s\n%s", w.Code, w.Body, log.String())
-		}
-		if compile {
-			if err := pool.Compile(t.Context(), r); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return w.Body.String()
-	}
-	before := answer(true)
+	spec := worker.Spec{Dir: dir, Tree: dir, Handler: "index.handler", Compiled: compiled, Max: 1}
+	before, _ := answerOnce(t, node, spec, true)
 	for _, name := range []string{"word.cjs", "dynamic.cjs"} { // V8 knows a source by its length
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
@@ -228,10 +183,35 @@ func loadsCompiled(t *testing.T, node worker.Node) {
 			t.Fatalf("%s is not changed: %v", name, err)
 		}
 	}
-	if got := answer(false); got != before {
+	got, logged := answerOnce(t, node, spec, false)
+	if got != before {
 		t.Errorf("from compiled code %s\nbefore             %s", got, before)
 	}
-	if strings.Contains(log.String(), "Warning") {
-		t.Errorf("the app's log has %s", log.String())
+	if strings.Contains(logged, "Warning") {
+		t.Errorf("the app's log has %s", logged)
 	}
+}
+
+// answerOnce returns the answer of a new process of the function, and what it has logged. compile also stores the compiled code.
+func answerOnce(t *testing.T, node worker.Node, spec worker.Spec, compile bool) (body, logged string) {
+	t.Helper()
+	var log strings.Builder // written by one goroutine, which ends with the pool
+	spec.Tmp, spec.Log = t.TempDir(), func(line worker.Line) { log.WriteString(line.Text + "\n") }
+	if err := os.Chmod(spec.Tmp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := worker.NewPool(node, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, w := httptest.NewRequest(http.MethodGet, "http://app.test/", http.NoBody), httptest.NewRecorder()
+	pool.ServeHTTP(w, r)
+	if compile {
+		err = pool.Compile(t.Context(), r)
+	}
+	pool.Close()
+	if err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%v, %d %s\n%s", err, w.Code, w.Body, log.String())
+	}
+	return w.Body.String(), log.String()
 }

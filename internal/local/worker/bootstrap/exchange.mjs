@@ -199,7 +199,8 @@ export class Reply {
     if (last || this.#left === 0) {
       const whole = this.#left === 0 || this.#left === Infinity;
       if (!whole) this.#say("error", `the answer ends ${this.#left} octets short of its Content-Length, so it is broken off`);
-      this.#finish(frames, ...(whole ? [END, this.#left === 0 ? undefined : this.#trailers] : [BROKEN]));
+      const trailers = this.#left === Infinity ? this.#trailers : undefined;
+      this.#finish(frames, whole ? END : BROKEN, trailers);
       this.#dropped(size - taken);
       return void callback?.();
     }
